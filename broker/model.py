@@ -1,0 +1,295 @@
+"""The nouns of a translation: what came in, who it speaks for, and what goes out.
+
+Everything here is frozen. What a caller sent and nobody has checked yet is a
+:class:`ReceivedToken`; only a validator turns it into a :class:`Principal`, so
+verified and unverified are different types.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NewType
+
+TokenType = NewType("TokenType", str)
+
+USERNAME = TokenType("USERNAME")
+OPENAM = TokenType("OPENAM")
+X509 = TokenType("X509")
+OPENIDCONNECT = TokenType("OPENIDCONNECT")
+SAML2 = TokenType("SAML2")
+
+ROOT_REALM = "/"
+ENTROPY_BYTES = (
+    32  # what a claim draws for the token it will issue; 20 of them make an assertion ID
+)
+
+
+class Secret:
+    """A string that never shows itself: not in ``repr``, not in a log, not in an error.
+
+    Comparison takes the same time whatever differs.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedToken:
+    """A subject token as it arrived: its type and unverified members, which may be secrets.
+
+    ``canonical`` is its meaning in bytes, members sorted; empty where the transport carried it.
+    """
+
+    type: TokenType
+    unverified: Mapping[str, Any] = field(repr=False)
+    canonical: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedToken:
+    """What the caller asks for: the output type and the options that came with it."""
+
+    type: TokenType
+    options: Mapping[str, Any] = field(repr=False)
+    canonical: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who sent the request, as the transport authenticated it; never the subject.
+
+    ``id`` is None for an anonymous requester. ``address`` is the client's, after trusted proxies.
+    """
+
+    transport: str
+    id: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """One request, decoded once; no transport's form, header or frame survives past it.
+
+    ``request_id`` is the caller's idempotency id, ``deadline`` seconds since the epoch.
+    """
+
+    instance: str
+    subject_token: ReceivedToken
+    requested_token: RequestedToken
+    requester: Requester
+    request_id: str | None = None
+    deadline: float | None = None
+    trace: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedClaims:
+    """What is said of a principal, in the relying party's words: name to its values, in order."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """How the bearer of an assertion proves it is the subject (SAML 2.0 core, section 2.4.1.1).
+
+    ``certificate`` is the DER of the proof certificate of holder-of-key, else None.
+    """
+
+    method: str
+    certificate: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a validated token speaks for. Only validators make one.
+
+    ``attributes`` is None while nobody has read the profile; ``not_after`` (seconds since the
+    epoch) bounds what may be issued for it; ``session_id`` is the session that came in or stands
+    behind it; ``parent`` the id of the token of ours it was shown with; ``one_time_token`` names a
+    token that may be used once.
+    """
+
+    name: str
+    realm: str
+    method: TokenType
+    authenticated_at: int
+    attributes: Mapping[str, tuple[str, ...]] | None = field(default=None, repr=False)
+    not_after: int | None = None
+    session_id: Secret | None = None
+    parent: str | None = None
+    one_time_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A finished token and the names it is known by.
+
+    ``token_id`` is the claimed id (``jti`` or assertion ``ID``), ``alias`` the id that
+    ``/sts-tokengen`` shows, ``digest`` the SHA-256 that validate compares. ``body`` is the answer.
+    """
+
+    type: TokenType
+    token_id: str
+    alias: str
+    digest: bytes
+    body: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """What is kept of an issued token: enough to list, validate and cancel it, never the token."""
+
+    token_id: str
+    alias: str
+    digest: bytes
+    type: TokenType
+    instance: str
+    realm: str
+    principal: str
+    issued_at: int
+    expires_at: int
+    key_id: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was fixed for one request before its token was looked at.
+
+    Every later attempt at the same request mints the same logical token from it. ``scope`` and
+    ``request_id`` are None where the caller gave no id: such a claim lives in memory alone.
+    ``epoch`` fences: a commit under an older epoch than the stored one is refused.
+    """
+
+    token_id: str
+    issued_at: int
+    expires_at: int
+    key_id: str | None
+    entropy: bytes = field(repr=False)
+    fingerprint: bytes = b""
+    scope: str | None = None
+    request_id: str | None = None
+    owner: str = ""
+    epoch: int = 0
+
+    @property
+    def stored(self) -> bool:
+        """True where the ledger holds this claim."""
+        return self.request_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller hears, on any transport: a body, or the refusal it got instead.
+
+    ``status`` speaks HTTP's numbers, which CREST bodies carry on every transport.
+    """
+
+    status: int
+    body: Mapping[str, Any] = field(repr=False)
+    token_id: str | None = None
+    expires_at: int | None = None
+
+    @property
+    def final(self) -> bool:
+        """True for an answer that asking again cannot change; only such answers are stored."""
+        return self.status < 500 and self.status not in NOT_FINAL
+
+
+NOT_FINAL = frozenset({408, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login that stands until it idles out, ends, or is logged out. Times in seconds.
+
+    ``interim`` sessions exist for one translation and carry no administrative right.
+    """
+
+    id: Secret
+    uid: str
+    principal: str
+    realm: str
+    created_at: int
+    last_access_at: int
+    max_idle_seconds: int
+    max_life_seconds: int
+    interim: bool = False
+
+    @property
+    def idle_expires_at(self) -> int:
+        return self.last_access_at + self.max_idle_seconds
+
+    @property
+    def life_expires_at(self) -> int:
+        return self.created_at + self.max_life_seconds
+
+    def expired(self, now: float) -> bool:
+        return now >= min(self.idle_expires_at, self.life_expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A local user: password hash (argon2id, PHC string) and profile attributes."""
+
+    name: str
+    realm: str
+    password_hash: Secret
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    active: bool = True
+
+    @property
+    def administrator(self) -> bool:
+        """Administrators carry ``admin`` among their ``roles``."""
+        return "admin" in self.attributes.get("roles", ())
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDocument:
+    """A published instance as its publisher wrote it; compiling it gives an ``Instance``.
+
+    ``format`` names the codec of ``body``; ``revision`` is the opaque ``_rev`` of the contract.
+    """
+
+    id: str
+    realm: str
+    revision: str
+    format: str
+    body: Mapping[str, Any] = field(repr=False)
+
+
+def instance_id(realm: str, url_element: str) -> str:
+    """Join realm and URL element as ForgeRock does: empty parts and slashes at joints vanish."""
+    return "/".join(part for part in f"{realm}/{url_element}".split("/") if part)
+
+
+def normal_realm(path: str) -> str:
+    """``/fred/bobo`` for any spelling of it; ``/`` for the root realm."""
+    return ROOT_REALM + "/".join(part for part in path.split("/") if part)

@@ -1,0 +1,305 @@
+"""The translation, phase by phase: the only place that orders them.
+
+The numbers are those of the package docstring. Transports do phases 1 to 3 (they hand in the
+decoding as a function, so that a request which cannot be decoded is audited like any other) and
+phase 12. No validator and no provider can forget a shared step, since none is theirs to call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from broker import idempotency, policy
+from broker.errors import ClaimLost, InvalidToken, Refusal, RequestInProgress
+from broker.events import TokenIssued, TranslationRejected
+from broker.instance import Instance, Transform
+from broker.model import (
+    ENTROPY_BYTES,
+    Answer,
+    Claim,
+    IssuedToken,
+    Principal,
+    TokenRecord,
+    TranslationRequest,
+)
+from broker.ports import (
+    Attempt,
+    ClaimsMapper,
+    Clock,
+    EventSink,
+    InstanceSource,
+    IssueOrder,
+    KeySource,
+    ReplayCache,
+    RequestLedger,
+    SessionStore,
+    TokenProvider,
+    TokenValidator,
+)
+from broker.registry import Registry
+from broker.trail import AuditTrail
+
+LEASE_SECONDS = 5.0
+CLAIM_WAIT_SECONDS = (
+    6.0  # longer than a lease: the request of a dead owner is taken over, not refused
+)
+CLAIM_POLL_SECONDS = 0.05
+DEFAULT_ANSWERS_TTL_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What phase 4 found out: everything that can be known without touching the token."""
+
+    request: TranslationRequest
+    instance: Instance
+    transform: Transform
+    validator: TokenValidator
+    provider: TokenProvider
+    credential: Any
+    options: Any
+
+
+class Pipeline:
+    """Translates. Every dependency is a keyword; ``broker.testing`` has a fake of each.
+
+    ``answer_refusal`` puts a refusal into the words of the wire, for answers that are stored.
+    """
+
+    def __init__(
+        self,
+        *,
+        instances: InstanceSource,
+        registry: Registry,
+        ledger: RequestLedger,
+        mapper: ClaimsMapper,
+        replays: ReplayCache,
+        keys: KeySource,
+        sessions: SessionStore,
+        trail: AuditTrail,
+        events: EventSink,
+        clock: Clock,
+        fingerprint_key: bytes,
+        owner: str,
+        answer_refusal: Callable[[Refusal], Answer],
+        answers_ttl_seconds: float = DEFAULT_ANSWERS_TTL_SECONDS,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._instances = instances
+        self._registry = registry
+        self._ledger = ledger
+        self._mapper = mapper
+        self._replays = replays
+        self._keys = keys
+        self._sessions = sessions
+        self._trail = trail
+        self._events = events
+        self._clock = clock
+        self._fingerprint_key = fingerprint_key
+        self._owner = owner
+        self._answer_refusal = answer_refusal
+        self._answers_ttl_seconds = answers_ttl_seconds
+        self._entropy = entropy
+
+    async def translate(self, attempt: Attempt, decode: Callable[[], TranslationRequest]) -> Answer:
+        """The answer to one request; a refusal that was stored is an answer too.
+
+        Raises Refusal and Unavailable. Whichever way it ends, the attempt has been audited (11).
+        """
+        try:
+            return await self._trail.recorded(attempt, self._translate(attempt, decode))
+        except Refusal as refusal:
+            await self._events.publish(
+                TranslationRejected(
+                    at=self._clock.now(),
+                    realm=attempt.realm or "/",
+                    instance=attempt.instance or "",
+                    reason=type(refusal).__name__,
+                )
+            )
+            raise
+
+    async def _translate(
+        self, attempt: Attempt, decode: Callable[[], TranslationRequest]
+    ) -> Answer:
+        # 3. Decode, once.
+        request = decode()
+        _note_request(attempt, request)
+        # 4. Resolve the instance; decide what can be decided without touching the token.
+        plan = await self._resolve(attempt, request)
+        # 5. Claim: token id, iat, exp and key are fixed here, or the answer is known already.
+        claim = await self._claim(plan)
+        if isinstance(claim, Answer):
+            attempt.replayed = True
+            attempt.token_id = claim.token_id
+            return claim
+        attempt.token_id, attempt.key_id = claim.token_id, claim.key_id
+        try:
+            return await self._fulfil(attempt, plan, claim)
+        except Refusal as refusal:
+            await self._commit_refusal(claim, refusal)
+            raise
+        except ClaimLost:
+            raise
+        except Exception:
+            await self._ledger.release(claim)
+            raise
+
+    async def _resolve(self, attempt: Attempt, request: TranslationRequest) -> _Plan:
+        instance = await self._instances.resolve(request.instance)
+        attempt.instance, attempt.realm = instance.id, instance.realm
+        policy.within_deadline(request.deadline, self._clock.now())
+        given, wanted = request.subject_token.type, request.requested_token.type
+        transform = policy.transform_offered(instance, given, wanted)
+        validator = self._registry.validator(given)
+        provider = self._registry.provider(wanted)
+        return _Plan(
+            request=request,
+            instance=instance,
+            transform=transform,
+            validator=validator,
+            provider=provider,
+            credential=validator.parse(request.subject_token),
+            options=provider.parse(request.requested_token, instance),
+        )
+
+    async def _claim(self, plan: _Plan) -> Claim | Answer:
+        proposal = self._propose(plan)
+        if not proposal.stored:
+            return proposal
+        waited = 0.0
+        while True:
+            try:
+                return await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS)
+            except RequestInProgress:
+                if waited >= CLAIM_WAIT_SECONDS:
+                    raise
+            await asyncio.sleep(CLAIM_POLL_SECONDS)
+            waited += CLAIM_POLL_SECONDS
+
+    def _propose(self, plan: _Plan) -> Claim:
+        request, instance, provider = plan.request, plan.instance, plan.provider
+        key = provider.signing_key(instance)
+        entropy = self._entropy(ENTROPY_BYTES)
+        issued_at = int(self._clock.now())
+        claim = Claim(
+            token_id=provider.token_id(entropy),
+            issued_at=issued_at,
+            expires_at=issued_at + provider.lifetime_seconds(instance),
+            key_id=self._keys.key_id(instance.realm, key) if key else None,
+            entropy=entropy,
+        )
+        if request.request_id is None:
+            return claim
+        return replace(
+            claim,
+            fingerprint=idempotency.fingerprint(request, self._fingerprint_key),
+            scope=idempotency.scope(request, self._fingerprint_key),
+            request_id=request.request_id,
+            owner=self._owner,
+        )
+
+    async def _fulfil(self, attempt: Attempt, plan: _Plan, claim: Claim) -> Answer:
+        # 6. Validate.
+        principal = await plan.validator.validate(plan.credential, plan.instance, self._clock.now())
+        attempt.principal = principal.name
+        try:
+            policy.same_realm(principal, plan.instance)
+            expires_at = policy.expiry(claim.expires_at, principal, self._clock.now())
+            issued = await self._issue(plan, claim, principal, expires_at)
+            attempt.token_alias, attempt.digest = issued.alias, issued.digest.hex()
+            # 10. Commit, one atomic and durable step.
+            answer = Answer(200, issued.body, issued.token_id, expires_at)
+            await self._commit(plan, claim, principal, issued, answer)
+        finally:
+            if plan.transform.invalidate_session and principal.session_id is not None:
+                await self._sessions.end(principal.session_id)
+        await self._events.publish(
+            TokenIssued(
+                at=self._clock.now(),
+                realm=plan.instance.realm,
+                instance=plan.instance.id,
+                token_id=issued.token_id,
+                token_type=issued.type,
+                digest=issued.digest.hex(),
+                principal=principal.name,
+                expires_at=expires_at,
+            )
+        )
+        return answer
+
+    async def _issue(
+        self, plan: _Plan, claim: Claim, principal: Principal, expires_at: int
+    ) -> IssuedToken:
+        # 7. Map the principal into the relying party's words.
+        claims = await self._mapper.map(principal, plan.provider.claim_map(plan.instance))
+        # 8. Spend a one-time token; a retry of the same request may spend it again.
+        if principal.one_time_token is not None:
+            owner = f"{claim.scope}/{claim.request_id}" if claim.stored else claim.token_id
+            if not await self._replays.spend(principal.one_time_token, owner, expires_at):
+                raise InvalidToken("this token was used before", detail="replay")
+        # 9. Issue.
+        key = plan.provider.signing_key(plan.instance)
+        signer = self._keys.signer(plan.instance.realm, key, claim.key_id) if key else None
+        return await plan.provider.issue(
+            IssueOrder(
+                instance=plan.instance,
+                principal=principal,
+                claims=claims,
+                options=plan.options,
+                claim=claim,
+                expires_at=expires_at,
+                signer=signer,
+            )
+        )
+
+    async def _commit(
+        self,
+        plan: _Plan,
+        claim: Claim,
+        principal: Principal,
+        issued: IssuedToken,
+        answer: Answer,
+    ) -> None:
+        record = None
+        if plan.provider.persists(plan.instance):
+            record = TokenRecord(
+                token_id=issued.token_id,
+                alias=issued.alias,
+                digest=issued.digest,
+                type=issued.type,
+                instance=plan.instance.id,
+                realm=plan.instance.realm,
+                principal=principal.name,
+                issued_at=claim.issued_at,
+                expires_at=answer.expires_at or claim.expires_at,
+                key_id=claim.key_id,
+                parent=principal.parent,
+            )
+        if record is None and not claim.stored:
+            return
+        until = self._clock.now() + self._answers_ttl_seconds
+        await self._ledger.commit(claim, record, answer, until)
+
+    async def _commit_refusal(self, claim: Claim, refusal: Refusal) -> None:
+        """Store a final refusal as the answer; one that may pass leaves the request open."""
+        if not claim.stored:
+            return
+        answer = self._answer_refusal(refusal)
+        if not answer.final:
+            await self._ledger.release(claim)
+            return
+        until = self._clock.now() + self._answers_ttl_seconds
+        await self._ledger.commit(claim, None, answer, until)
+
+
+def _note_request(attempt: Attempt, request: TranslationRequest) -> None:
+    attempt.instance = request.instance
+    attempt.requester = request.requester.id
+    attempt.request_id = request.request_id
+    attempt.input_type = policy.shown(request.subject_token.type)
+    attempt.output_type = policy.shown(request.requested_token.type)

@@ -1,0 +1,65 @@
+"""Pure decisions. Each is a function of what it is given, and refuses with a sentence."""
+
+from __future__ import annotations
+
+from broker.errors import (
+    PersistenceDisabled,
+    RealmMismatch,
+    RequestExpired,
+    SessionInvalid,
+    UnsupportedTokenType,
+    UnsupportedTransform,
+)
+from broker.instance import Instance, Transform
+from broker.model import Principal, TokenType
+
+
+def transform_offered(instance: Instance, given: TokenType, wanted: TokenType) -> Transform:
+    """The transform of this pair; an instance that lists none offers none."""
+    transform = instance.offered.get((given, wanted))
+    if transform is None:
+        raise UnsupportedTransform(
+            f"this instance does not transform {shown(given)} to {shown(wanted)}"
+        )
+    return transform
+
+
+def within_deadline(deadline: float | None, now: float) -> None:
+    if deadline is not None and now >= deadline:
+        raise RequestExpired("the deadline of this request has passed")
+
+
+def same_realm(principal: Principal, instance: Instance) -> None:
+    """A subject may use the instances of its own realm alone; letter case does not matter."""
+    if principal.realm.casefold() != instance.realm.casefold():
+        raise RealmMismatch(
+            "the subject's realm is not the realm of this instance",
+            detail=f"{principal.realm} asks at {instance.realm}",
+        )
+
+
+def expiry(claimed: int, principal: Principal, now: float) -> int:
+    """The least of what was claimed and what is left of the subject token."""
+    if principal.not_after is None:
+        return claimed
+    if principal.not_after <= now:
+        raise SessionInvalid("the subject token has expired")
+    return min(claimed, principal.not_after)
+
+
+def keeps_tokens(instance: Instance) -> None:
+    if not instance.persist_issued_tokens:
+        raise PersistenceDisabled("this instance does not persist the tokens it issues")
+
+
+def issues(instance: Instance, token_type: TokenType) -> None:
+    if token_type not in instance.outputs:
+        raise UnsupportedTokenType(f"this instance issues no {shown(token_type)} tokens")
+
+
+MAX_SHOWN = 64
+
+
+def shown(name: str) -> str:
+    """A caller's word, safe to put back into a sentence: short and printable."""
+    return "".join(c if c.isprintable() else "?" for c in name[:MAX_SHOWN])

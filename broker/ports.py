@@ -1,0 +1,322 @@
+"""What the core asks of the outside, as small Protocols. ``broker.testing`` holds their suites.
+
+Times are seconds since the epoch unless said otherwise. A port that cannot be reached raises
+``Unavailable``; it never guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from broker.events import Event
+from broker.instance import Instance, SigningKey
+from broker.model import (
+    Answer,
+    Claim,
+    InstanceDocument,
+    IssuedToken,
+    Principal,
+    ReceivedToken,
+    RequestedToken,
+    Secret,
+    Session,
+    TokenRecord,
+    TokenType,
+    User,
+    VerifiedClaims,
+)
+
+# -- token types ---------------------------------------------------------------------------------
+
+
+class TokenValidator(Protocol):
+    """Turns a received token of one type into a principal."""
+
+    @property
+    def token_type(self) -> TokenType: ...
+
+    def parse(self, token: ReceivedToken) -> Any:
+        """The typed credential in ``token``; raises InvalidRequest naming the missing member."""
+
+    async def validate(self, credential: Any, instance: Instance, now: float) -> Principal:
+        """Who the credential speaks for; raises one of the InvalidToken family."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueOrder:
+    """All that a provider may use: it calls neither clock nor random. ``options`` it parsed itself."""
+
+    instance: Instance
+    principal: Principal
+    claims: VerifiedClaims
+    options: Any
+    claim: Claim
+    expires_at: int
+    signer: Signer | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenName:
+    """What a presented token calls itself: where its record is, and the digest it must have."""
+
+    alias: str
+    digest: bytes
+
+
+class TokenProvider(Protocol):
+    """Issues tokens of one type."""
+
+    @property
+    def token_type(self) -> TokenType: ...
+
+    def parse(self, requested: RequestedToken, instance: Instance) -> Any:
+        """The typed options of the request; raises InvalidRequest or CannotIssue."""
+
+    def token_id(self, entropy: bytes) -> str:
+        """The id of the token to come, in this type's form, out of ``ENTROPY_BYTES`` bytes."""
+
+    def lifetime_seconds(self, instance: Instance) -> int: ...
+
+    def signing_key(self, instance: Instance) -> SigningKey | None:
+        """The key the instance names for this type; None where tokens are not signed."""
+
+    def claim_map(self, instance: Instance) -> Mapping[str, str]:
+        """Relying party's name to local attribute, as the instance says."""
+
+    def persists(self, instance: Instance) -> bool:
+        """Whether a record of each issued token is kept."""
+
+    async def issue(self, order: IssueOrder) -> IssuedToken: ...
+
+    def name(self, state: Mapping[str, Any]) -> TokenName:
+        """Read a token presented for validate or cancel; raises InvalidRequest if it cannot be one."""
+
+
+class ClaimsMapper(Protocol):
+    """Puts a principal into the relying party's words."""
+
+    async def map(self, principal: Principal, claim_map: Mapping[str, str]) -> VerifiedClaims: ...
+
+
+class Authenticator(Protocol):
+    """Checks a name and a password."""
+
+    async def authenticate(
+        self, realm: str, username: str, password: Secret, address: str | None
+    ) -> User:
+        """The user; raises AuthenticationFailed, doing equal work whether the name is known or not."""
+
+
+# -- keys ----------------------------------------------------------------------------------------
+
+
+class Signer(Protocol):
+    """A key, ready: parsed once, used many times."""
+
+    @property
+    def kid(self) -> str: ...
+
+    @property
+    def algorithm(self) -> str:
+        """As RFC 7518 section 3.1 names it."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """DER of the key's certificate, for KeyInfo."""
+
+    @property
+    def public_jwk(self) -> Mapping[str, str] | None:
+        """The public key as RFC 7517 writes it; None for a secret."""
+
+    async def sign(self, data: bytes) -> bytes:
+        """The signature in JWS form: EC signatures are r and s side by side (RFC 7518, 3.4)."""
+
+
+class KeySource(Protocol):
+    """Finds the key that an instance names."""
+
+    def key_id(self, realm: str, key: SigningKey) -> str | None:
+        """The ``kid`` to fix in a claim, None for a secret; raises KeyUnavailable."""
+
+    def signer(self, realm: str, key: SigningKey, key_id: str | None) -> Signer:
+        """The signer of a claimed ``kid``; raises KeyUnavailable."""
+
+
+# -- stores --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TokenQuery:
+    """Which records to list; None means any. ``after`` is the last alias of the page before."""
+
+    instance: str | None = None
+    principal: str | None = None
+    realm: str | None = None
+    after: str | None = None
+    limit: int = 1000
+
+
+class TokenStore(Protocol):
+    """Records of issued tokens. They enter by ``RequestLedger.commit`` alone."""
+
+    async def get(self, alias: str) -> TokenRecord | None: ...
+
+    async def query(self, query: TokenQuery) -> list[TokenRecord]:
+        """Records in order of alias, at most ``limit``."""
+
+    async def cancel(self, alias: str) -> bool:
+        """Remove for good; True if it was there. Durable when it returns."""
+
+    async def reap(self, now: float) -> list[TokenRecord]:
+        """Remove what has expired, once in all, and say what that was."""
+
+
+class RequestLedger(Protocol):
+    """Which request was answered how: the reason why one request id gives one token."""
+
+    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim | Answer:
+        """One atomic step. The proposal (or its earlier self, epoch raised) if it is ours to do,
+        the stored answer if it is done.
+
+        Raises RequestConflict (other fingerprint), Gone (answer no longer kept),
+        RequestInProgress (a live owner holds it).
+        """
+
+    async def commit(
+        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+    ) -> None:
+        """One atomic step, durable when it returns: the token record, and the answer if the claim
+        is stored. Raises ClaimLost if the claim's epoch is not the stored one."""
+
+    async def release(self, claim: Claim) -> None:
+        """Give up a claim without an answer, so that the next attempt need not wait."""
+
+    async def fetch(self, scope: str, request_id: str) -> Answer | None: ...
+
+    async def reap(self, now: float) -> int: ...
+
+
+class ReplayCache(Protocol):
+    """One-time tokens that were spent, and by which request."""
+
+    async def spend(self, token: str, owner: str, until: float) -> bool:
+        """True if ``owner`` is the first (or the same) to spend it. Atomic."""
+
+
+class SessionStore(Protocol):
+    """Sessions, found by their id and kept by its digest."""
+
+    async def put(self, session: Session) -> None: ...
+
+    async def get(self, session_id: Secret) -> Session | None: ...
+
+    async def touch(self, session_id: Secret, now: int) -> None: ...
+
+    async def end(self, session_id: Secret) -> bool: ...
+
+    async def reap(self, now: float) -> int: ...
+
+
+class InstanceStore(Protocol):
+    """Documents of published instances; names are told apart without regard to letter case."""
+
+    async def generation(self) -> int:
+        """A number that changes whenever a document does; cheap enough for every request."""
+
+    async def create(self, document: InstanceDocument) -> None:
+        """Raises AlreadyPublished."""
+
+    async def replace(self, document: InstanceDocument, expected: str | None) -> None:
+        """Raises UnknownInstance, or PreconditionFailed if ``expected`` is not its revision."""
+
+    async def get(self, instance: str) -> InstanceDocument | None:
+        """By id, letter case and all."""
+
+    async def list(self) -> list[InstanceDocument]: ...
+
+    async def delete(self, instance: str, expected: str | None) -> bool:
+        """True if it was there; raises PreconditionFailed."""
+
+
+class InstanceSource(Protocol):
+    """Published instances, compiled."""
+
+    async def resolve(self, instance: str) -> Instance:
+        """Raises UnknownInstance."""
+
+
+class UserStore(Protocol):
+    """Local users of a realm."""
+
+    async def get(self, realm: str, name: str) -> User | None: ...
+
+    async def put(self, user: User) -> None:
+        """Create or replace."""
+
+    async def create(self, user: User) -> bool:
+        """False, and nothing changed, if the name is taken. Atomic."""
+
+    async def delete(self, realm: str, name: str) -> bool: ...
+
+    async def list(self, realm: str) -> list[User]: ...
+
+
+# -- what has happened, and when -----------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known so far of one attempt; it ends as exactly one audit record.
+
+    Never holds a secret: names, ids and digests only. ``started_at`` is seconds since the epoch.
+    """
+
+    operation: str
+    transport: str
+    started_at: float
+    address: str | None = None
+    requester: str | None = None
+    request_id: str | None = None
+    instance: str | None = None
+    realm: str | None = None
+    input_type: str | None = None
+    output_type: str | None = None
+    principal: str | None = None
+    token_id: str | None = None
+    token_alias: str | None = None
+    digest: str | None = None
+    key_id: str | None = None
+    replayed: bool = False
+    recorded: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """The end of an attempt: ``outcome`` is ``ok``, ``refused`` or ``failed``."""
+
+    attempt: Attempt
+    outcome: str
+    error: str | None
+    reason: str | None
+    ended_at: float
+
+
+class AuditSink(Protocol):
+    """Where attempts are recorded before their answer leaves."""
+
+    async def record(self, record: AuditRecord) -> None:
+        """Written when it returns; raises Unavailable if it could not be."""
+
+
+class EventSink(Protocol):
+    """Where facts are announced."""
+
+    async def publish(self, event: Event) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
