@@ -1,0 +1,1 @@
+"""The outside: transports, stores, directories, keys, telemetry, settings, and the wiring."""

@@ -1,0 +1,201 @@
+"""What all transports share: JSON in, a frozen request; an answer or an error, JSON out.
+
+The error body and its codes are CREST's, on every transport. ``STATUS`` is the one table from the
+errors of the core to the numbers of the wire; a test holds it complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from broker import errors
+from broker.lifecycle import PresentedToken
+from broker.model import (
+    Answer,
+    ReceivedToken,
+    RequestedToken,
+    Requester,
+    TokenType,
+    TranslationRequest,
+)
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_JSON_DEPTH = 32
+MAX_TOKEN_TYPE_LENGTH = 128
+
+STATUS: Mapping[type[errors.RemintError], int] = {
+    errors.InvalidRequest: 400,
+    errors.InvalidToken: 401,
+    errors.AccessDenied: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.RequestExpired: 408,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.PreconditionFailed: 412,
+    errors.PayloadTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.TooManyAttempts: 429,
+    errors.NotSupported: 501,
+    errors.Unavailable: 503,
+}
+
+REASONS: Mapping[int, str] = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+}
+
+
+class NotJson(errors.InvalidRequest):
+    """The body is not one JSON value; ``where`` is the parser's word for it."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__("the body is not valid JSON")
+        self.where = where
+
+
+def status_of(error: BaseException) -> int:
+    """The status of an error: that of its nearest ancestor in the table, else 500."""
+    for ancestor in type(error).__mro__:
+        status = STATUS.get(ancestor)
+        if status is not None:
+            return status
+    return 500
+
+
+def error_body(error: BaseException) -> dict[str, Any]:
+    """The CREST error body: ``code``, ``reason``, ``message``, and ``detail`` where there is one.
+
+    Only the public sentence of our own errors leaves; anything else says nothing of its cause.
+    """
+    status = status_of(error)
+    reason = REASONS[status]
+    message = error.sentence if isinstance(error, errors.RemintError) else reason
+    body: dict[str, Any] = {"code": status, "reason": reason, "message": message}
+    if isinstance(error, NotJson):
+        body["detail"] = error.where
+    elif isinstance(error, errors.InvalidInstance):
+        body["detail"] = [{"key": key, "message": said} for key, said in error.problems]
+    return body
+
+
+def answer_refusal(refusal: errors.Refusal) -> Answer:
+    """A refusal as the answer that is stored and replayed."""
+    return Answer(status_of(refusal), error_body(refusal))
+
+
+def retry_advice(status: int) -> str:
+    """What asking again can do: ``never`` helps, ``same-id`` is safe and useful, or ``later``."""
+    if status == 503:
+        return "same-id"
+    if status in (408, 429):
+        return "later"
+    return "never" if status < 500 else "same-id"
+
+
+def encode(value: Any, *, pretty: bool = False) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else 0)
+
+
+def decode_json(body: bytes) -> Any:
+    """One JSON value, within the limits of size and depth; an empty body is an empty object.
+
+    Raises PayloadTooLarge, NotJson, InvalidRequest.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise errors.PayloadTooLarge(f"the body is over {MAX_BODY_BYTES} bytes")
+    if not body.strip():
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        # The parser's words only: its document attribute holds the body, which holds secrets.
+        raise NotJson(f"{error.msg} at line {error.lineno} column {error.colno}") from None
+    _check_depth(value)
+    return value
+
+
+def decode_object(body: bytes) -> Mapping[str, Any]:
+    """A JSON object; any other value is treated as one without members, as the reference does."""
+    value = decode_json(body)
+    return value if isinstance(value, dict) else {}
+
+
+def decode_translation(
+    body: Mapping[str, Any],
+    *,
+    instance: str,
+    requester: Requester,
+    request_id: str | None = None,
+    deadline: float | None = None,
+    trace: Mapping[str, str] | None = None,
+) -> TranslationRequest:
+    """The request in a translate body (contract, sections 1.5 and 1.7). Raises InvalidRequest."""
+    given = _state(body, "input_token_state")
+    wanted = _state(body, "output_token_state")
+    given_type = _token_type(given, "input_token_state")
+    wanted_type = _token_type(wanted, "output_token_state")
+    return TranslationRequest(
+        instance=instance,
+        subject_token=ReceivedToken(given_type, given, _canonical(given)),
+        requested_token=RequestedToken(wanted_type, wanted, _canonical(wanted)),
+        requester=requester,
+        request_id=request_id,
+        deadline=deadline,
+        trace=trace or {},
+    )
+
+
+def decode_presented(body: Mapping[str, Any], member: str, *, instance: str) -> PresentedToken:
+    """The token state in a validate or cancel body. Raises InvalidRequest if it is absent."""
+    return PresentedToken(instance=instance, unverified=_state(body, member))
+
+
+def _state(body: Mapping[str, Any], member: str) -> Mapping[str, Any]:
+    state = body.get(member)
+    if not isinstance(state, dict):
+        raise errors.InvalidRequest(f"{member} must be set to a JSON object")
+    return state
+
+
+def _token_type(state: Mapping[str, Any], member: str) -> TokenType:
+    value = state.get("token_type")
+    if not isinstance(value, str) or not value or len(value) > MAX_TOKEN_TYPE_LENGTH:
+        raise errors.InvalidRequest(f"{member} needs a string token_type")
+    return TokenType(value)
+
+
+def _canonical(state: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
+
+
+def _check_depth(value: Any) -> None:
+    """Walk level by level, without recursion."""
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH + 1):
+        level = [
+            child
+            for container in level
+            if isinstance(container, (dict, list))
+            for child in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not level:
+            return
+    raise errors.InvalidRequest(f"the body is nested deeper than {MAX_JSON_DEPTH} levels")

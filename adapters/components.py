@@ -1,0 +1,35 @@
+"""What a running broker is made of; ``bootstrap`` builds it, transports use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapters.directories.local import Passwords
+from adapters.instances.directory import InstanceDirectory
+from adapters.keys.files import KeyRing
+from adapters.sessions import Sessions
+from adapters.settings import Settings
+from broker.lifecycle import Lifecycle
+from broker.pipeline import Pipeline
+from broker.ports import Clock, UserStore
+from broker.trail import AuditTrail
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The services that a front door offers. ``url`` is the public one."""
+
+    settings: Settings
+    url: str
+    clock: Clock
+    trail: AuditTrail
+    pipeline: Pipeline
+    lifecycle: Lifecycle
+    instances: InstanceDirectory
+    sessions: Sessions
+    users: UserStore
+    passwords: Passwords
+    keys: KeyRing
+
+    def realm_exists(self, realm: str) -> bool:
+        return realm in self.settings.all_realms

@@ -1,0 +1,1 @@
+"""Published instances: their documents on the wire and in files, compiled in memory."""

@@ -1,0 +1,194 @@
+"""The published instances of a broker: documents in the store, compiled ones in memory.
+
+A compiled instance is used as long as the store's generation stands still, so an update made by
+any worker is seen by the next request of every other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from adapters.instances import forgerock
+from broker.errors import (
+    InvalidInstance,
+    KeyUnavailable,
+    NotFound,
+    PreconditionFailed,
+    UnknownInstance,
+)
+from broker.events import InstanceDeleted, InstancePublished, InstanceUpdated
+from broker.instance import UNSIGNED, Instance, compiled
+from broker.model import InstanceDocument, instance_id
+from broker.policy import shown
+from broker.ports import Clock, EventSink, InstanceStore, KeySource
+from broker.registry import Registry
+
+FORMAT = "forgerock"
+MAX_CACHED = 10_000
+
+
+class InstanceDirectory:
+    """Resolves instances for requests; publishes, updates and deletes them for administrators.
+
+    ``realm_exists`` says whether an instance may live in a realm.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: InstanceStore,
+        registry: Registry,
+        keys: KeySource,
+        events: EventSink,
+        clock: Clock,
+        realm_exists: Callable[[str], bool],
+        allow_short_hmac: bool = False,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._keys = keys
+        self._events = events
+        self._clock = clock
+        self._realm_exists = realm_exists
+        self._allow_short_hmac = allow_short_hmac
+        self._compiled: dict[str, Instance] = {}
+        self._generation = -1
+
+    async def resolve(self, instance: str) -> Instance:
+        """The compiled instance of that id. Raises UnknownInstance."""
+        generation = await self._store.generation()
+        if generation != self._generation:
+            self._compiled.clear()
+            self._generation = generation
+        found = self._compiled.get(instance)
+        if found is None:
+            found = await self._compile_stored(instance)
+        return found
+
+    async def _compile_stored(self, instance: str) -> Instance:
+        document = await self._store.get(instance)
+        if document is None:
+            raise UnknownInstance(f"no instance is published at {shown(instance)}")
+        compiled_instance = self._compile(document.body, document.revision)
+        if len(self._compiled) >= MAX_CACHED:
+            self._compiled.clear()
+        self._compiled[instance] = compiled_instance
+        return compiled_instance
+
+    def _compile(self, state: Mapping[str, Any], revision: str) -> Instance:
+        draft, problems = forgerock.decode(state)
+        try:
+            instance = compiled(
+                draft,
+                known_inputs=self._registry.inputs,
+                known_outputs=self._registry.outputs,
+                allow_short_hmac=self._allow_short_hmac,
+            )
+        except InvalidInstance as error:
+            problems.extend(forgerock.named(problem) for problem in error.problems)
+        if problems:
+            raise InvalidInstance(problems)
+        return replace(instance, revision=revision)
+
+    async def publish(self, state: Mapping[str, Any]) -> InstanceDocument:
+        """Publish a new instance. Raises InvalidInstance, NotFound (realm), AlreadyPublished."""
+        document = self._document(forgerock.with_kept_secrets(state, None))
+        await self._store.create(document)
+        await self._events.publish(
+            InstancePublished(self._clock.now(), document.realm, document.id, document.revision)
+        )
+        return document
+
+    async def update(
+        self, instance: str, state: Mapping[str, Any], expected: str | None = None
+    ) -> InstanceDocument:
+        """Replace an instance; ``expected`` is the revision the caller saw.
+
+        Raises UnknownInstance, InvalidInstance, PreconditionFailed.
+        """
+        old = await self._required(instance)
+        if expected is not None and expected != old.revision:
+            raise PreconditionFailed("the instance was changed since that revision was read")
+        document = self._document(forgerock.with_kept_secrets(state, old.body))
+        if document.id != instance:
+            raise InvalidInstance(
+                [("deployment-url-element", f"the path says {shown(instance)}; say the same here")]
+            )
+        await self._store.replace(document, old.revision)
+        await self._events.publish(
+            InstanceUpdated(self._clock.now(), document.realm, document.id, document.revision)
+        )
+        return document
+
+    async def delete(self, instance: str, expected: str | None = None) -> InstanceDocument:
+        """Raises UnknownInstance, PreconditionFailed."""
+        document = await self._required(instance)
+        if not await self._store.delete(instance, expected):
+            raise UnknownInstance(f"no instance is published at {shown(instance)}")
+        await self._events.publish(InstanceDeleted(self._clock.now(), document.realm, document.id))
+        return document
+
+    async def get(self, instance: str) -> InstanceDocument:
+        """Raises UnknownInstance."""
+        return await self._required(instance)
+
+    async def list(self) -> list[InstanceDocument]:
+        return await self._store.list()
+
+    async def load(self, draft: Instance) -> bool:
+        """Publish an instance from a file, or bring it up to date; False if it already was."""
+        document = self._document(forgerock.encode(draft))
+        old = await self._store.get(document.id)
+        if old is not None and old.revision == document.revision:
+            return False
+        if old is None:
+            await self._store.create(document)
+        else:
+            await self._store.replace(document, None)
+        return True
+
+    async def _required(self, instance: str) -> InstanceDocument:
+        document = await self._store.get(instance)
+        if document is None:
+            raise UnknownInstance(f"no instance is published at {shown(instance)}")
+        return document
+
+    def _document(self, state: Mapping[str, Any]) -> InstanceDocument:
+        revision = _revision(state)
+        instance = self._compile(state, revision)
+        if not self._realm_exists(instance.realm):
+            raise NotFound(f"there is no realm {shown(instance.realm)}")
+        self._check_keys(instance)
+        return InstanceDocument(
+            id=instance_id(instance.realm, instance.url_element),
+            realm=instance.realm,
+            revision=revision,
+            format=FORMAT,
+            body=state,
+        )
+
+    def _check_keys(self, instance: Instance) -> None:
+        """A key that cannot be found is said to the publisher, before a token is asked for."""
+        problems = []
+        saml2 = instance.saml2.signing_key if instance.saml2 else None
+        oidc = instance.oidc.signing_key if instance.oidc else None
+        for name, key in (("saml2", saml2), ("oidc", oidc)):
+            if key is None or key.algorithm == UNSIGNED:
+                continue
+            try:
+                self._keys.key_id(instance.realm, key)
+            except KeyUnavailable as error:
+                problems.append((f"{name}-signature-key-alias", error.sentence))
+        if problems:
+            raise InvalidInstance(problems)
+
+
+def _revision(state: Mapping[str, Any]) -> str:
+    """A signed 32-bit number as text, as ``_rev`` looks on that wire; it stands for the content."""
+    digest = hashlib.sha256(orjson.dumps(state, option=orjson.OPT_SORT_KEYS)).digest()
+    return str(int.from_bytes(digest[:4], "big", signed=True))

@@ -1,0 +1,96 @@
+"""Reading an object of which every scalar may be a JSON string, collecting every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_TEXT_LENGTH = 4096
+MAX_LIST_LENGTH = 256
+
+
+class Members:
+    """The members of one object, by key.
+
+    A key that is absent, null or blank counts as not given. What is wrong goes to ``problems`` as
+    (key, sentence), and reading goes on with a harmless value, so that one answer names it all.
+    """
+
+    def __init__(self, value: Any, key: str, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        if value is not None and not isinstance(value, Mapping):
+            self.wrong(key, "write a JSON object")
+        self._members: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+
+    def wrong(self, key: str, sentence: str) -> None:
+        self.problems.append((key, sentence))
+
+    def value(self, key: str) -> Any:
+        return self._members.get(key)
+
+    def text(self, key: str, default: str = "") -> str:
+        value = self._members.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
+            self.wrong(key, f"write a string of up to {MAX_TEXT_LENGTH} characters")
+            return default
+        return value.strip() or default
+
+    def optional(self, key: str) -> str | None:
+        return self.text(key) or None
+
+    def flag(self, key: str) -> bool:
+        value = self._members.get(key)
+        if isinstance(value, bool):
+            return value
+        text = value.strip().lower() if isinstance(value, str) else None
+        if value is not None and text not in ("", "true", "false"):
+            self.wrong(key, 'write "true" or "false"')
+        return text == "true"
+
+    def whole(self, key: str, default: int) -> int:
+        value = self._members.get(key)
+        if value is None or value == "":
+            return default
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().isdecimal() and len(value) <= 10:
+            return int(value)
+        self.wrong(key, "write a whole number")
+        return default
+
+    def objects(self, key: str) -> list[Members]:
+        return [Members(item, key, self.problems) for item in self._list(key)]
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        found = self._list(key)
+        if not all(isinstance(item, str) and len(item) <= MAX_TEXT_LENGTH for item in found):
+            self.wrong(key, "write a list of strings")
+            return ()
+        return tuple(item.strip() for item in found)
+
+    def text_map(self, key: str) -> dict[str, str]:
+        value = self._members.get(key)
+        if value is None:
+            return {}
+        if (
+            not isinstance(value, Mapping)
+            or len(value) > MAX_LIST_LENGTH
+            or not all(isinstance(v, str) and len(v) <= MAX_TEXT_LENGTH for v in value.values())
+        ):
+            self.wrong(key, f"write an object of up to {MAX_LIST_LENGTH} strings")
+            return {}
+        return dict(value)
+
+    def given(self, key: str) -> bool:
+        return self._members.get(key) not in (None, "", [], {})
+
+    def _list(self, key: str) -> list[Any]:
+        value = self._members.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) > MAX_LIST_LENGTH:
+            self.wrong(key, f"write a list of up to {MAX_LIST_LENGTH} entries")
+            return []
+        return value

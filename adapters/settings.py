@@ -1,0 +1,338 @@
+"""Settings: a TOML file and ``REMINT_<SECTION>__<KEY>`` variables, the variable winning.
+
+Every secret also has a ``…_FILE`` form naming a file that holds it. Loading reports every problem
+at once, as does ``remint config check``; what it returns is frozen.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from broker.model import Secret, normal_realm
+
+PREFIX = "REMINT_"
+FILE_SUFFIX = "_FILE"
+CONFIG_VARIABLE = "REMINT_CONFIG"  # names the TOML file, as --config does
+MAX_SECRET_FILE_BYTES = 64 * 1024
+
+LegacyOutput = Literal["sha1", "rsa-1_5", "cbc", "short-hmac"]
+
+
+class InvalidSettings(Exception):
+    """The settings do not hold together; ``problems`` lists each as a sentence."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+def _context_path(text: str) -> str:
+    if not text.startswith("/") or text == "/" or text.count("/") != 1:
+        raise ValueError("write one path segment with a slash before it, such as /openam")
+    return text
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Http(Section):
+    """The front door."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = Field(
+        default="", description="The realm's issuer; empty means the listening URL."
+    )
+    context_path: list[Annotated[str, AfterValidator(_context_path)]] = Field(
+        default=["/openam", "/am"], description="Prefixes accepted in front of every AM path."
+    )
+    cookie_name: str = "iPlanetDirectoryPro"
+    tls: Literal["off", "offloaded", "on"] = Field(
+        default="off",
+        description="Binding beyond loopback needs on, or offloaded behind a TLS proxy.",
+    )
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+        default=[], description="Addresses or CIDR blocks whose X-Forwarded-For is believed."
+    )
+    max_concurrency: int = Field(
+        default=256, ge=1, description="Requests in work at once, per worker."
+    )
+    drain_seconds: float = Field(
+        default=10.0, ge=0, description="How long a stop waits for open requests."
+    )
+
+
+class Store(Section):
+    """Where tokens, sessions, instances, users and answers are kept."""
+
+    url: str = Field(
+        default="", description="sqlite:///PATH, memory://; empty: SQLite in the state folder."
+    )
+    reap_seconds: float = Field(
+        default=60.0, gt=0, description="Pause between removals of what expired."
+    )
+
+
+class Keys(Section):
+    """The deployment root secret, and the passphrase of the private keys."""
+
+    root_secret: SecretStr | None = None
+    passphrase: SecretStr | None = None
+
+
+class Admin(Section):
+    """The administrator that a first start creates."""
+
+    password: SecretStr | None = None
+
+
+class Sessions(Section):
+    max_idle_seconds: int = Field(default=1800, ge=1)
+    max_life_seconds: int = Field(default=7200, ge=1)
+
+
+class Passwords(Section):
+    """The pool that checks password hashes: each check takes 19 MiB for about 20 ms."""
+
+    threads: int = Field(default=2, ge=1, le=64)
+    max_waiting: int = Field(default=200, ge=1, description="Checks that may wait; more get a 503.")
+
+
+class Users(Section):
+    file: Path | None = Field(
+        default=None, description="TOML file of users, imported at each start."
+    )
+
+
+class Security(Section):
+    allow_legacy_output: list[LegacyOutput] = Field(
+        default=["cbc"], description="Weak outputs that an instance may ask for by name."
+    )
+
+
+class Audit(Section):
+    file: Path | None = Field(default=None, description="Default: audit.log in the state folder.")
+    fsync: bool = Field(default=False, description="Wait for the disk with each grouped write.")
+
+
+class Answers(Section):
+    ttl: int = Field(
+        default=86400,
+        ge=60,
+        description="Seconds for which an idempotent request keeps its answer.",
+    )
+
+
+class Amqp(Section):
+    """Translation by message. Off while ``url`` is not set."""
+
+    url: SecretStr | None = None
+    prefetch: int = Field(
+        default=32, ge=1, le=1000, description="Requests in work at once, per worker."
+    )
+    allow_anonymous: bool = Field(default=False, description="Accept requests without a user_id.")
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(BaseSettings):
+    """All settings, frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    state_dir: Path = Path(".remint")
+    workers: int = Field(default=1, ge=1, le=256)
+    realms: list[Annotated[str, AfterValidator(normal_realm)]] = Field(
+        default=[], description="Realms besides the root realm, such as /customers."
+    )
+    instances: list[Path] = Field(
+        default=[], description="TOML files of instances, read at each start."
+    )
+    http: Http = Http()
+    store: Store = Store()
+    keys: Keys = Keys()
+    admin: Admin = Admin()
+    sessions: Sessions = Sessions()
+    passwords: Passwords = Passwords()
+    users: Users = Users()
+    security: Security = Security()
+    audit: Audit = Audit()
+    answers: Answers = Answers()
+    amqp: Amqp = Amqp()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library names it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        secrets = InitSettingsSource(settings_cls, init_kwargs=_secret_files(os.environ))
+        if isinstance(env_settings, EnvSettingsSource):
+            files = {name.lower() for name in _file_variables()}
+            env_settings.env_vars = {
+                name: value for name, value in env_settings.env_vars.items() if name not in files
+            }
+        return env_settings, secrets, init_settings
+
+    @property
+    def store_url(self) -> str:
+        return self.store.url or f"sqlite:///{self.state_dir / 'remint.db'}"
+
+    @property
+    def all_realms(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("/", *self.realms)))
+
+
+def load(config: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from ``config`` (else the file ``REMINT_CONFIG`` names) and the environment.
+
+    Raises InvalidSettings with every problem.
+    """
+    path = config or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
+    document = _read_toml(path) if path else {}
+    document.update({key: value for key, value in overrides.items() if value is not None})
+    unknown = _unknown_variables(os.environ)
+    try:
+        settings = Settings(**document)
+    except ValidationError as error:
+        raise InvalidSettings([*unknown, *_sentences(error)]) from None
+    problems = [*unknown, *conflicts(settings)]
+    if problems:
+        raise InvalidSettings(problems)
+    return settings
+
+
+def conflicts(settings: Settings) -> list[str]:
+    """Settings that are each right and do not go together."""
+    found = []
+    if settings.store_url == "memory://" and settings.workers > 1:
+        found.append("store.url: memory:// cannot be shared; use one worker or sqlite:///PATH")
+    http = settings.http
+    if http.tls == "on" and not (http.tls_certificate and http.tls_key):
+        found.append("http.tls: on needs http.tls_certificate and http.tls_key")
+    if http.tls == "off" and not _loopback(http.host):
+        found.append(
+            f"http.host: {http.host} is reachable from other machines; set http.tls to on, "
+            "or to offloaded if a proxy in front terminates TLS"
+        )
+    return found
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What works but deserves a second look."""
+    found = []
+    if settings.amqp.url is not None and settings.amqp.allow_anonymous:
+        found.append("amqp.allow_anonymous: anybody who can publish to the queues may translate")
+    found.extend(
+        f"security.allow_legacy_output: {legacy} is weak; name it only if you must"
+        for legacy in settings.security.allow_legacy_output
+        if legacy != "cbc"
+    )
+    return found
+
+
+def secret(value: SecretStr | None) -> Secret | None:
+    """The core's kind of secret."""
+    return None if value is None else Secret(value.get_secret_value())
+
+
+def secret_paths() -> list[tuple[str, ...]]:
+    """Where the secrets are, as (section, key)."""
+    return [
+        (section, key)
+        for section, outer in Settings.model_fields.items()
+        if isinstance(outer.annotation, type) and issubclass(outer.annotation, Section)
+        for key, inner in outer.annotation.model_fields.items()
+        if SecretStr in get_args(inner.annotation)
+    ]
+
+
+def _file_variables() -> dict[str, tuple[str, ...]]:
+    """The ``…_FILE`` variable of each secret."""
+    return {
+        f"{PREFIX}{section}__{key}{FILE_SUFFIX}".upper(): (section, key)
+        for section, key in secret_paths()
+    }
+
+
+def _secret_files(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, (section, key) in _file_variables().items():
+        path = environ.get(variable)
+        if path:
+            with open(path, "rb") as file:
+                text = file.read(MAX_SECRET_FILE_BYTES).decode().strip()
+            found.setdefault(section, {})[key] = text
+    return found
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Misspelt variables: those with our prefix that name no setting."""
+    top = {name.upper() for name in Settings.model_fields}
+    files = _file_variables()
+    return [
+        f"{name}: no such setting"
+        for name in sorted(environ)
+        if name.startswith(PREFIX)
+        and name != CONFIG_VARIABLE
+        and name not in files
+        and name.removeprefix(PREFIX).split("__")[0] not in top
+    ]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise InvalidSettings([f"{path}: {error.strerror}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings([f"{path}: {error}"]) from None
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Each problem by its setting's name; the value stays out, as it may be a secret."""
+    return [
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

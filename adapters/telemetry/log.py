@@ -1,0 +1,54 @@
+"""Log lines, and events as log lines.
+
+Logs go to standard error. A value that carries a secret never gets here: secrets are ``Secret``
+objects, which show nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import asdict
+from typing import Literal
+
+import structlog
+
+from broker.events import Event
+
+_log = structlog.get_logger(__name__)
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def configure(level: str, format: Literal["console", "json"]) -> None:
+    """Set up structlog and the standard library's logging for this process."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=LEVELS["warning"], stream=sys.stderr, format="%(message)s")
+
+
+class EventLog:
+    """An ``EventSink`` that writes each event as a log line of level debug."""
+
+    async def publish(self, event: Event) -> None:
+        _log.debug(type(event).__name__, **asdict(event))
