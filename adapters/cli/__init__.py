@@ -1,0 +1,46 @@
+"""The command ``remint``: serve, and everything an operator does besides.
+
+Each group of commands is a module of its own; administration goes through the HTTP front door,
+that of a running broker (``--url``) or one opened for the moment on the local state folder.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from adapters.cli import configuration, instances, keys, serving, tokens, translating, users
+from adapters.cli.client import CallFailed
+from adapters.server import PortTaken
+from adapters.settings import InvalidSettings
+from broker.errors import RemintError
+
+app = typer.Typer(
+    name="remint",
+    help="Takes a security token of one kind and returns one of another.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+serving.add_to(app)
+app.add_typer(configuration.app, name="config")
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
+app.add_typer(instances.app, name="instances")
+app.add_typer(tokens.app, name="tokens")
+translating.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is a sentence and exit code 1 or 2."""
+    try:
+        app()
+    except InvalidSettings as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        sys.exit(2)
+    except (CallFailed, PortTaken, RemintError) as error:
+        print(f"remint: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,137 @@
+"""One administration client for both ways: a running broker, or the local state folder.
+
+For the state folder the front door is opened on a Unix socket that only this user can reach, with
+an administrator's session made for the moment and ended afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from aiohttp import web
+
+from adapters import bootstrap, codec
+from adapters.http.app import FrontDoor
+from adapters.settings import Settings, load, secret
+
+T = TypeVar("T")
+
+ADMINISTRATOR = "admin"
+TIMEOUT_SECONDS = 30
+
+
+class CallFailed(Exception):
+    """The broker refused, or could not be reached."""
+
+
+class Client:
+    """Calls a broker as an administrator."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._headers = headers
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The JSON answer. Raises CallFailed with the broker's own sentence."""
+        head = {"Content-Type": "application/json", **self._headers, **(headers or {})}
+        data = codec.encode(body) if body is not None else None
+        try:
+            async with self._http.request(
+                method, self._url + path, data=data, params=query, headers=head
+            ) as response:
+                answer = codec.decode_json(await response.read())
+        except aiohttp.ClientError as error:
+            raise CallFailed(f"cannot reach {self._url}: {error}") from None
+        if response.status >= 400:
+            raise CallFailed(f"{response.status} {_said(answer)}")
+        return answer
+
+
+def run(
+    config: Path | None, url: str | None, admin: str, work: Callable[[Client], Awaitable[T]]
+) -> T:
+    """Do ``work`` with a client for ``url``, or for the local state folder."""
+
+    async def main() -> T:
+        settings = load(config)
+        opened = _remote(settings, url, admin) if url else local(settings)
+        async with opened as client:
+            return await work(client)
+
+    return asyncio.run(main())
+
+
+@contextlib.asynccontextmanager
+async def _remote(settings: Settings, url: str, admin: str) -> AsyncIterator[Client]:
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        login = {
+            "X-OpenAM-Username": admin,
+            "X-OpenAM-Password": _admin_password(settings),
+        }
+        answer = await Client(http, url, login).call("POST", "/json/authenticate")
+        session = {settings.http.cookie_name: answer["tokenId"]}
+        client = Client(http, url, session)
+        try:
+            yield client
+        finally:
+            await client.call("POST", "/json/sessions", query={"_action": "logout"})
+
+
+@contextlib.asynccontextmanager
+async def local(settings: Settings) -> AsyncIterator[Client]:
+    """The front door on a Unix socket. Raises CallFailed where nothing would be kept."""
+    if settings.store_url == "memory://":
+        raise CallFailed("memory:// has no state folder; name a running broker with --url")
+    broker = await bootstrap.build(settings, url=settings.http.public_url or "http://localhost")
+    parts = broker.components
+    try:
+        administrator = await parts.users.get("/", ADMINISTRATOR)
+        if administrator is None:
+            raise CallFailed(f"the user {ADMINISTRATOR} is gone; import one with the role admin")
+        session = await parts.sessions.open(administrator)
+        runner = web.AppRunner(FrontDoor(parts, broker).application(), access_log=None)
+        await runner.setup()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "remint.sock")
+            await web.UnixSite(runner, path).start()
+            async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as http:
+                head = {settings.http.cookie_name: session.id.reveal()}
+                yield Client(http, "http://localhost", head)
+        await parts.sessions.end(session.id)
+        await runner.cleanup()
+    finally:
+        await broker.close()
+
+
+def _admin_password(settings: Settings) -> str:
+    given = secret(settings.admin.password)
+    if given is not None:
+        return given.reveal()
+    path = settings.state_dir / bootstrap.ADMIN_PASSWORD_FILE
+    try:
+        return path.read_text().strip()
+    except OSError:
+        raise CallFailed(f"set REMINT_ADMIN__PASSWORD, or keep the password in {path}") from None
+
+
+def _said(answer: Any) -> str:
+    if not isinstance(answer, dict):
+        return "no reason given"
+    return f"{answer.get('reason', '')}: {answer.get('message', '')}"

@@ -1,0 +1,50 @@
+"""``remint keys``: the signing keys of a realm."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from adapters.cli import options
+from adapters.cli.client import ADMINISTRATOR, Client, run
+
+app = typer.Typer(help="Signing keys: names and states, never the keys.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_keys(
+    realm: options.Realm = "/",
+    config: options.Config = None,
+    url: options.Url = None,
+    admin: options.Admin = ADMINISTRATOR,
+) -> None:
+    """The keys of a realm, a line each."""
+
+    async def work(client: Client) -> Any:
+        return await client.call("GET", _path(realm))
+
+    for key in run(config, url, admin, work)["result"]:
+        print("  ".join(str(value) for value in key.values()))
+
+
+@app.command()
+def generate(
+    algorithm: Annotated[str, typer.Argument(help="RS256 or ES256.")],
+    realm: options.Realm = "/",
+    config: options.Config = None,
+    url: options.Url = None,
+    admin: options.Admin = ADMINISTRATOR,
+) -> None:
+    """Make a new active key; the one before it is retired and stays in the JWKS."""
+
+    async def work(client: Client) -> Any:
+        return await client.call(
+            "POST", _path(realm), {"algorithm": algorithm}, query={"_action": "generate"}
+        )
+
+    print(run(config, url, admin, work)["kid"])
+
+
+def _path(realm: str) -> str:
+    return f"/json{realm.rstrip('/')}/keys"

@@ -1,0 +1,168 @@
+"""``make demo``: a user, an instance, and one translation of each kind, shown and repeatable."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import time
+from typing import Any
+
+import aiohttp
+
+from adapters.components import Components
+from adapters.settings import Settings
+from broker.instance import Instance, OidcOptions, Saml2Options, SigningKey, Transform
+from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME, Secret, User
+
+USER = "demo"
+PASSWORD = "Ch4ng31t"  # noqa: S105  # the demo's well-known password, and its user has no rights
+MAIL = "demo@example.com"
+INSTANCE = "username-transformer"
+SERVICE_PROVIDER = "https://sp.example.com"
+READY_SECONDS = 20
+
+
+def settings(given: Settings) -> Settings:
+    """The demo lets anybody who can publish to its queues translate."""
+    return given.model_copy(
+        update={"amqp": given.amqp.model_copy(update={"allow_anonymous": True})}
+    )
+
+
+async def seed(components: Components) -> None:
+    """The user ``demo`` and the instance ``username-transformer``, new or brought up to date."""
+    await components.users.put(
+        User(
+            name=USER,
+            realm="/",
+            password_hash=await components.passwords.hashed(Secret(PASSWORD)),
+            attributes={"mail": (MAIL,), "cn": ("Demo User",)},
+        )
+    )
+    await components.instances.load(instance(components.url))
+
+
+def instance(issuer: str) -> Instance:
+    return Instance(
+        realm="/",
+        url_element=INSTANCE,
+        transforms=tuple(
+            Transform(given, wanted)
+            for given in (USERNAME, OPENAM)
+            for wanted in (SAML2, OPENIDCONNECT)
+        ),
+        saml2=Saml2Options(
+            issuer=issuer,
+            audience=SERVICE_PROVIDER,
+            recipient=f"{SERVICE_PROVIDER}/acs",
+            attribute_map={"mail": "mail"},
+            signing_key=SigningKey("RS256"),
+        ),
+        oidc=OidcOptions(
+            issuer=issuer,
+            audience=("demo-client",),
+            claim_map={"email": "mail", "name": "cn"},
+            signing_key=SigningKey("RS256"),
+        ),
+        persist_issued_tokens=True,
+    )
+
+
+class Demo:
+    """The client's side. ``show`` is True when the broker may stop: all was shown, just once."""
+
+    def __init__(self, settings: Settings, *, once: bool) -> None:
+        self._settings = settings
+        self._once = once
+
+    async def show(self, url: str) -> bool:
+        local = f"{url.split('://')[0]}://127.0.0.1:{url.rsplit(':', 1)[-1]}"
+        base = local if self._settings.http.host in ("0.0.0.0", "::") else url  # noqa: S104
+        async with aiohttp.ClientSession(base) as http:
+            await self._until_ready(http)
+            session = await self._login(http)
+            for given in (
+                {"token_type": USERNAME, "username": USER, "password": PASSWORD},
+                {"token_type": OPENAM, "session_id": session},
+            ):
+                for wanted in (
+                    {"token_type": OPENIDCONNECT, "nonce": "n-1", "allow_access": True},
+                    {"token_type": SAML2, "subject_confirmation": "BEARER"},
+                ):
+                    await self._translate(http, base, given, wanted)
+        if not self._once:
+            print(
+                f"Serving at {base}. Keys: {base}/oauth2/jwks. The administrator is admin, the "
+                f"password in {self._settings.state_dir / 'admin-password'}. Stop with Ctrl-C.",
+                flush=True,
+            )
+        return self._once
+
+    async def _until_ready(self, http: aiohttp.ClientSession) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                async with http.get("/readyz") as response:
+                    if response.status == 200:
+                        return
+                    said = await response.text()
+            except aiohttp.ClientConnectionError as error:
+                said = str(error)
+            if time.monotonic() > until:
+                raise RuntimeError(f"the broker is not ready: {said}")
+            await asyncio.sleep(0.1)
+
+    async def _login(self, http: aiohttp.ClientSession) -> str:
+        head = {"X-OpenAM-Username": USER, "X-OpenAM-Password": PASSWORD}
+        answer = await _answer(await http.post("/json/authenticate", headers=head))
+        return str(answer["tokenId"])
+
+    async def _translate(
+        self, http: aiohttp.ClientSession, base: str, given: dict[str, Any], wanted: dict[str, Any]
+    ) -> None:
+        path = f"/rest-sts/{INSTANCE}?_action=translate"
+        body = {"input_token_state": given, "output_token_state": wanted}
+        answer = await _answer(await http.post(path, json=body))
+        print(f"── {given['token_type']} → {wanted['token_type']} " + "─" * 50)
+        print(_curl(base + path, body))
+        print()
+        print(_decoded(wanted["token_type"], answer["issued_token"]))
+        print(flush=True)
+
+
+async def _answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    answer: dict[str, Any] = await response.json()
+    if response.status != 200:
+        raise RuntimeError(f"{response.status} {answer.get('message')}")
+    return answer
+
+
+def _curl(url: str, body: dict[str, Any]) -> str:
+    return (
+        f"curl --request POST --header 'Content-Type: application/json' \\\n"
+        f"  --data '{json.dumps(body)}' \\\n"
+        f"  '{url}'"
+    )
+
+
+def _decoded(token_type: str, token: str) -> str:
+    if token_type == OPENIDCONNECT:
+        header, payload = (json.loads(_unpadded(part)) for part in token.split(".")[:2])
+        return json.dumps(header) + "\n" + json.dumps(payload, indent=2)
+    return _indented(token)
+
+
+def _indented(assertion: str) -> str:
+    """Each element on a line of its own, deeper ones further in; for eyes alone."""
+    lines, depth = [], 0
+    for tag in re.findall(r"<[^>]+>[^<]*", assertion):
+        depth -= tag.startswith("</")
+        lines.append("  " * depth + tag)
+        depth += not tag.startswith("</") and "/>" not in tag
+    return "\n".join(lines)
+
+
+def _unpadded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,0 +1,1 @@
+"""The HTTP front door: ForgeRock's REST STS wire, sessions, administration, keys, health."""

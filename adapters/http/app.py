@@ -1,0 +1,131 @@
+"""The aiohttp application: routes, and the envelope that every call travels in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+
+from adapters.components import Components
+from adapters.http.address import AddressBook
+from adapters.http.call import Call, Reply, failed, new_attempt, respond
+from adapters.http.json_tree import JsonTree
+from adapters.http.publish import Publish
+from adapters.http.rest_sts import RestSts
+from adapters.http.tokengen import TokenGen
+from broker.errors import MethodNotAllowed, NotFound, RemintError, Unavailable
+from broker.model import normal_realm
+from broker.ports import Attempt
+
+JWKS_MAX_AGE_SECONDS = 300
+
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Endpoint = Callable[[Call], Awaitable[Reply]]
+
+
+class Health(Protocol):
+    """Whether this process can take requests; the reasons why not, else an empty list."""
+
+    def not_ready(self) -> list[str]: ...
+
+
+class FrontDoor:
+    """Bounded intake, one audit line a call, and every failure as a CREST body."""
+
+    def __init__(self, components: Components, health: Health) -> None:
+        self._components = components
+        self._health = health
+        self._settings = components.settings.http
+        self._book = AddressBook(self._settings.trusted_proxies)
+        self._in_work = 0
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[_crest_errors])
+        for prefix in ("", *self._settings.context_path):
+            self._add_routes(app.router, prefix)
+        app.router.add_get("/oauth2/jwks", self._jwks)
+        app.router.add_get("/oauth2/realms/{path:.+}/jwks", self._jwks)
+        app.router.add_get("/livez", self._live)
+        app.router.add_get("/readyz", self._ready)
+        return app
+
+    def _add_routes(self, router: web.UrlDispatcher, prefix: str) -> None:
+        rest_sts = self._enveloped(RestSts(self._components).handle)
+        tokengen = self._enveloped(TokenGen(self._components).handle)
+        publish = self._enveloped(Publish(self._components).handle)
+        tree = self._enveloped(JsonTree(self._components).handle)
+        router.add_route("*", prefix + "/rest-sts/{path:.*}", rest_sts)
+        router.add_route("*", prefix + "/sts-tokengen", tokengen)
+        router.add_route("*", prefix + "/sts-tokengen/{path:.*}", tokengen)
+        router.add_route("*", prefix + "/sts-publish/rest", publish)
+        router.add_route("*", prefix + "/sts-publish/rest/{path:.*}", publish)
+        router.add_route("*", prefix + "/json/{path:.+}", tree)
+
+    def _enveloped(self, endpoint: Endpoint) -> Handler:
+        components = self._components
+        cookie_name = self._settings.cookie_name
+
+        async def handle(request: web.Request) -> web.Response:
+            attempt = new_attempt(request, self._book, components.clock.now())
+            try:
+                self._admit()
+            except Unavailable as full:
+                return failed(full)
+            try:
+                call = Call(request, attempt, cookie_name)
+                reply = await endpoint(call)
+                await components.trail.ended(attempt)
+                return call.reply(reply)
+            except Exception as error:
+                return await self._failed(attempt, error)
+            finally:
+                self._in_work -= 1
+
+        return handle
+
+    async def _failed(self, attempt: Attempt, error: Exception) -> web.Response:
+        if not isinstance(error, RemintError):
+            _log.error("unexpected failure", operation=attempt.operation, exc_info=error)
+        try:
+            await self._components.trail.ended(attempt, error)
+        except Unavailable as unwritten:
+            return failed(unwritten)
+        return failed(error)
+
+    def _admit(self) -> None:
+        if self._in_work >= self._settings.max_concurrency:
+            raise Unavailable("the broker is at its limit; ask again shortly")
+        self._in_work += 1
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        realm = normal_realm(request.match_info.get("path", ""))
+        if not self._components.realm_exists(realm):
+            raise NotFound("there is no such realm")
+        headers = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_SECONDS}"}
+        return respond(Reply(self._components.keys.jwks(realm), headers=headers))
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return respond(Reply({"status": "alive"}))
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        reasons = self._health.not_ready()
+        if reasons:
+            return respond(Reply({"status": "not ready", "reasons": reasons}, 503))
+        return respond(Reply({"status": "ready"}))
+
+
+@web.middleware
+async def _crest_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the router refuses, in CREST's words."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed:
+        return failed(MethodNotAllowed("this path has no such method"))
+    except web.HTTPNotFound:
+        return failed(NotFound("there is nothing at this path"))
+    except RemintError as error:
+        return failed(error)

@@ -1,0 +1,190 @@
+"""One CREST call: what every endpoint needs to know of the HTTP request, read once and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from adapters import codec
+from adapters.http.address import AddressBook
+from broker.errors import (
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestExpired,
+    UnsupportedMediaType,
+)
+from broker.model import Requester, Secret
+from broker.ports import Attempt
+
+BODY_SECONDS = 30.0  # a client that dribbles its body is let go after this
+DRAIN_BYTES = 16 * 1024 * 1024  # read and dropped, so that the client gets to see its 413
+DRAIN_SECONDS = 5.0
+CHUNK_BYTES = 64 * 1024
+
+NEWEST_PROTOCOL = (2, 1)
+_PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)")
+
+OVERRIDE = "X-HTTP-Method-Override"
+JSON = "application/json;charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status, a JSON body, and what else the head needs."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Call:
+    """A request under way. Raises InvalidRequest where its CREST head makes no sense."""
+
+    def __init__(self, request: web.Request, attempt: Attempt, cookie_name: str) -> None:
+        self.request = request
+        self.attempt = attempt
+        self._cookie_name = cookie_name
+        self.method = _method(request)
+        self.action = request.query.get("_action")
+        self.protocol = _protocol(request.headers.get("Accept-API-Version", ""))
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.request.query
+
+    @property
+    def path(self) -> str:
+        """The part of the path that the route left open."""
+        return self.request.match_info.get("path", "")
+
+    @property
+    def session_id(self) -> Secret | None:
+        """The session shown in the header named like the cookie, else in the cookie."""
+        shown = self.request.headers.get(self._cookie_name)
+        if not shown:
+            shown = self.request.cookies.get(self._cookie_name)
+        return Secret(utf8(shown)) if shown else None
+
+    @property
+    def requester(self) -> Requester:
+        return Requester("http", address=self.attempt.address)
+
+    def header(self, name: str) -> str | None:
+        value = self.request.headers.get(name)
+        return None if value is None else utf8(value)
+
+    def expected_revision(self) -> str | None:
+        """The revision in If-Match; None where any will do."""
+        value = (self.header("If-Match") or "*").strip()
+        return None if value == "*" else value.strip('"')
+
+    async def body(self) -> bytes:
+        """The body within ``codec.MAX_BODY_BYTES``.
+
+        Raises PayloadTooLarge, UnsupportedMediaType (a content coding), RequestExpired (too slow).
+        """
+        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("send the body without a content coding")
+        if (self.request.content_length or 0) > codec.MAX_BODY_BYTES:
+            await self._drain(0)
+            raise PayloadTooLarge(f"the body is over {codec.MAX_BODY_BYTES} bytes")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in self.request.content.iter_chunked(CHUNK_BYTES):
+                    size += len(chunk)
+                    if size > codec.MAX_BODY_BYTES:
+                        break
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise RequestExpired("the body took too long to arrive") from None
+        if size > codec.MAX_BODY_BYTES:
+            await self._drain(size)
+            raise PayloadTooLarge(f"the body is over {codec.MAX_BODY_BYTES} bytes")
+        return b"".join(chunks)
+
+    async def json_object(self) -> Mapping[str, Any]:
+        """The body as a JSON object. Raises as ``body`` does, and InvalidRequest."""
+        return codec.decode_object(await self.body())
+
+    def needs_content_type(self) -> None:
+        """Create and update insist on one; actions do not. Raises InvalidRequest."""
+        if "Content-Type" not in self.request.headers:
+            raise InvalidRequest("say Content-Type: application/json")
+
+    def reply(self, reply: Reply) -> web.Response:
+        pretty = self.query.get("_prettyPrint") == "true"
+        return respond(reply, pretty=pretty)
+
+    async def _drain(self, size: int) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for chunk in self.request.content.iter_chunked(CHUNK_BYTES):
+                    size += len(chunk)
+                    if size > DRAIN_BYTES:
+                        return
+        except TimeoutError:
+            return
+
+
+def respond(reply: Reply, *, pretty: bool = False) -> web.Response:
+    return web.Response(
+        body=codec.encode(reply.body, pretty=pretty),
+        status=reply.status,
+        headers={"Content-Type": JSON, "Cache-Control": "no-cache", **reply.headers},
+    )
+
+
+def failed(error: Exception) -> web.Response:
+    """The CREST error body of whatever went wrong."""
+    headers = {}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, PayloadTooLarge | RequestExpired):
+        headers["Connection"] = "close"
+    return respond(Reply(codec.error_body(error), codec.status_of(error), headers))
+
+
+def new_attempt(request: web.Request, book: AddressBook, now: float) -> Attempt:
+    return Attempt(
+        operation=request.query.get("_action", request.method)[:64],
+        transport="http",
+        started_at=now,
+        address=book.client(request.remote, request.headers.getall("X-Forwarded-For", ())),
+    )
+
+
+def utf8(value: str) -> str:
+    """A header value as text: bytes that are not UTF-8 are taken as Latin-1, as HTTP once said."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
+
+
+def _method(request: web.Request) -> str:
+    if request.method == "POST":
+        return request.headers.get(OVERRIDE, "POST").upper()
+    return request.method
+
+
+def _protocol(header: str) -> tuple[int, int]:
+    """CREST's protocol version; the newest where the header does not name one."""
+    if "protocol" not in header:
+        return NEWEST_PROTOCOL
+    match = _PROTOCOL.search(header)
+    if match is None:
+        raise InvalidRequest("write Accept-API-Version as protocol=2.1, resource=1.0")
+    version = int(match[1]), int(match[2] or 0)
+    newest_minor = {1: 0, 2: NEWEST_PROTOCOL[1]}.get(version[0])
+    if newest_minor is None or version[1] > newest_minor:
+        raise InvalidRequest(f"protocol {version[0]}.{version[1]} is not supported; 2.1 is")
+    return version

@@ -1,0 +1,114 @@
+"""``/rest-sts/<realm>/<url-element>``: translate, validate and cancel (contract, section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters import codec
+from adapters.components import Components
+from adapters.http.call import Call, Reply
+from broker.errors import AccessDenied, InvalidRequest, NotSupported
+from broker.idempotency import MAX_REQUEST_ID_LENGTH
+from broker.model import TranslationRequest, instance_id
+
+TRACE_HEADERS = ("traceparent", "tracestate")
+MAX_TRACE_LENGTH = 512
+QUERIES = ("_queryFilter", "_queryId", "_queryExpression")
+
+
+class RestSts:
+    """The three actions need no session: the input token is the credential."""
+
+    def __init__(self, components: Components) -> None:
+        self._pipeline = components.pipeline
+        self._lifecycle = components.lifecycle
+        self._instances = components.instances
+        self._sessions = components.sessions
+
+    async def handle(self, call: Call) -> Reply:
+        instance = instance_id("", call.path)
+        call.attempt.instance = instance
+        if call.method == "POST":
+            if call.action == "translate":
+                return await self._translate(call, instance)
+            if call.action == "validate":
+                return await self._validate(call, instance)
+            if call.action == "cancel":
+                return await self._cancel(call, instance)
+        await self._instances.resolve(instance)
+        return await self._refuse(call)
+
+    async def _translate(self, call: Call, instance: str) -> Reply:
+        body = await call.body()
+        request_id = _request_id(call)
+        trace = _trace(call)
+
+        def decode() -> TranslationRequest:
+            return codec.decode_translation(
+                codec.decode_object(body),
+                instance=instance,
+                requester=call.requester,
+                request_id=request_id,
+                trace=trace,
+            )
+
+        answer = await self._pipeline.translate(call.attempt, decode)
+        return Reply(answer.body, answer.status)
+
+    async def _validate(self, call: Call, instance: str) -> Reply:
+        body = await call.body()
+        valid = await self._lifecycle.validate(
+            call.attempt,
+            lambda: codec.decode_presented(
+                codec.decode_object(body), "validated_token_state", instance=instance
+            ),
+        )
+        return Reply({"token_valid": valid})
+
+    async def _cancel(self, call: Call, instance: str) -> Reply:
+        body = await call.body()
+        token_type = await self._lifecycle.cancel(
+            call.attempt,
+            lambda: codec.decode_presented(
+                codec.decode_object(body), "cancelled_token_state", instance=instance
+            ),
+        )
+        return Reply({"result": f"{token_type} token cancelled successfully."})
+
+    async def _refuse(self, call: Call) -> Reply:
+        """Everything else an instance can be asked, each with its row of section 1.9."""
+        if call.method == "GET" and not any(name in call.query for name in QUERIES):
+            raise NotSupported("an instance cannot be read; use POST with _action=translate")
+        if call.method in ("PUT", "PATCH"):
+            raise NotSupported("an instance cannot be changed here; use /sts-publish/rest")
+        if call.method == "POST" and call.action is None and call.protocol < (2, 1):
+            raise InvalidRequest("name an _action: translate, validate or cancel")
+        if await self._sessions.find(call.session_id) is None:
+            raise AccessDenied("Access Denied")
+        if call.method == "POST" and call.action is not None:
+            raise NotSupported("that action is not supported; use translate, validate or cancel")
+        if call.method == "POST":
+            raise InvalidRequest("an instance is no collection; name an _action")
+        if call.method == "DELETE":
+            raise InvalidRequest("an instance cannot be deleted here; use /sts-publish/rest")
+        raise InvalidRequest("an instance cannot be queried; use /sts-tokengen")
+
+
+def _request_id(call: Call) -> str | None:
+    value = call.header("Idempotency-Key")
+    if value is None:
+        return None
+    value = value.strip().strip('"')
+    if not value or len(value) > MAX_REQUEST_ID_LENGTH or not value.isprintable():
+        raise InvalidRequest(
+            f"Idempotency-Key is 1 to {MAX_REQUEST_ID_LENGTH} printable characters"
+        )
+    return value
+
+
+def _trace(call: Call) -> Mapping[str, Any]:
+    found = {name: call.header(name) for name in TRACE_HEADERS}
+    return {
+        name: value for name, value in found.items() if value and len(value) <= MAX_TRACE_LENGTH
+    }

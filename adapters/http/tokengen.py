@@ -1,0 +1,109 @@
+"""``/sts-tokengen``: administrators list, read and revoke issued tokens (contract, section 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.components import Components
+from adapters.http import filters
+from adapters.http.call import Call, Reply
+from broker.errors import Forbidden, InvalidRequest, MethodNotAllowed, NotFound
+from broker.model import ROOT_REALM, Session, TokenRecord
+from broker.policy import shown
+from broker.ports import TokenQuery
+
+PAGE_SIZE = 1000
+OTHER_QUERIES = ("_queryId", "_queryExpression")
+
+
+class TokenGen:
+    """The root realm's administrators see every token, a realm's its own."""
+
+    def __init__(self, components: Components) -> None:
+        self._lifecycle = components.lifecycle
+        self._sessions = components.sessions
+
+    async def handle(self, call: Call) -> Reply:
+        session = await self._sessions.administrator(call.session_id)
+        call.attempt.requester = session.principal
+        alias = call.path.strip("/")
+        if call.method == "GET" and not alias:
+            return await self._query(call, session)
+        if call.method == "GET":
+            return await self._read(alias, session)
+        if call.method == "DELETE" and alias:
+            return await self._delete(call, alias, session)
+        if call.method in ("GET", "DELETE"):
+            raise InvalidRequest("name the token in the path")
+        if call.method in ("POST", "PUT", "PATCH"):
+            raise Forbidden("tokens are issued by /rest-sts alone")
+        raise MethodNotAllowed("use GET or DELETE")
+
+    async def _query(self, call: Call, session: Session) -> Reply:
+        wanted = _wanted(call)
+        query = TokenQuery(
+            instance=wanted.get("sts_id"),
+            principal=wanted.get("token_principal"),
+            realm=None if session.realm == ROOT_REALM else session.realm,
+            limit=PAGE_SIZE,
+        )
+        items: list[dict[str, Any]] = []
+        while "nothing" not in wanted:
+            page = await self._lifecycle.query(query)
+            items.extend(_item(record) for record in page)
+            if len(page) < PAGE_SIZE:
+                break
+            query = TokenQuery(
+                query.instance, query.principal, query.realm, page[-1].alias, PAGE_SIZE
+            )
+        return Reply(
+            {
+                "result": items,
+                "resultCount": len(items),
+                "pagedResultsCookie": None,
+                "totalPagedResultsPolicy": "NONE",
+                "totalPagedResults": -1,
+                "remainingPagedResults": -1,
+            }
+        )
+
+    async def _read(self, alias: str, session: Session) -> Reply:
+        record = await self._lifecycle.get(alias)
+        if record is None or not _may_see(session, record):
+            raise NotFound(f"there is no token with id {shown(alias)}")
+        return Reply(_item(record))
+
+    async def _delete(self, call: Call, alias: str, session: Session) -> Reply:
+        call.attempt.token_alias = shown(alias)
+        record = await self._lifecycle.get(alias)
+        if record is not None and _may_see(session, record):
+            call.attempt.instance, call.attempt.token_id = record.instance, record.token_id
+            await self._lifecycle.revoke(record)
+        result = f"token with id {alias} successfully removed."
+        return Reply({"_id": alias, "_rev": alias, "result": result})
+
+
+def _wanted(call: Call) -> dict[str, str]:
+    text = call.query.get("_queryFilter")
+    other = any(name in call.query for name in OTHER_QUERIES)
+    if text is None:
+        raise InvalidRequest(filters.USAGE)
+    if other:
+        raise InvalidRequest("_queryFilter excludes the other kinds of query")
+    return filters.parse(text)
+
+
+def _may_see(session: Session, record: TokenRecord) -> bool:
+    return session.realm in (ROOT_REALM, record.realm)
+
+
+def _item(record: TokenRecord) -> dict[str, Any]:
+    return {
+        "_id": record.alias,
+        "_rev": "",
+        "token_id": record.alias,
+        "sts_id": record.instance,
+        "principal_name": record.principal,
+        "token_type": record.type,
+        "expiration_time": record.expires_at,
+    }
