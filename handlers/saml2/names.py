@@ -1,0 +1,40 @@
+"""Names that the SAML 2.0 and XML signature standards give."""
+
+from broker.model import OPENAM, OPENIDCONNECT, USERNAME, X509, TokenType
+
+SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
+DSIG = "http://www.w3.org/2000/09/xmldsig#"
+XENC = "http://www.w3.org/2001/04/xmlenc#"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED_SIGNATURE = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+#: RFC 6931, sections 2.3.2 and 2.3.6, by the JWS algorithm that makes the same signature.
+SIGNATURE_METHODS = {
+    "RS256": "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+    "ES256": "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
+}
+
+BEARER = "BEARER"
+HOLDER_OF_KEY = "HOLDER_OF_KEY"
+SENDER_VOUCHES = "SENDER_VOUCHES"
+#: SAML 2.0 profiles, section 3.
+CONFIRMATION_METHODS = {
+    BEARER: "urn:oasis:names:tc:SAML:2.0:cm:bearer",
+    HOLDER_OF_KEY: "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key",
+    SENDER_VOUCHES: "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches",
+}
+
+_CLASSES = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
+_AUTHN_CONTEXTS = {
+    OPENAM: _CLASSES + "PreviousSession",
+    USERNAME: _CLASSES + "PasswordProtectedTransport",
+    OPENIDCONNECT: _CLASSES + "PasswordProtectedTransport",
+    X509: _CLASSES + "X509",
+}
+
+
+def authn_context(method: TokenType) -> str:
+    """The authentication context class of a token type (SAML 2.0 authn context, section 3.4)."""
+    return _AUTHN_CONTEXTS.get(method, _CLASSES + "unspecified")
