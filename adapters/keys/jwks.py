@@ -1,0 +1,53 @@
+"""Public keys as JWK (RFC 7517, RFC 7518 section 6) and their thumbprints (RFC 7638)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+P256_COORDINATE_BYTES = 32
+
+#: The members that a thumbprint covers, by key type (RFC 7638, section 3.2).
+_THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+
+
+def public_members(key: PublicKey) -> dict[str, str]:
+    """The key itself: what is needed to verify, and nothing about its use."""
+    if isinstance(key, rsa.RSAPublicKey):
+        rsa_numbers = key.public_numbers()
+        return {"kty": "RSA", "n": _integer(rsa_numbers.n), "e": _integer(rsa_numbers.e)}
+    ec_numbers = key.public_numbers()
+    return {
+        "kty": "EC",
+        "crv": "P-256",
+        # RFC 7518, section 6.2.1.2: coordinates keep their leading zeros.
+        "x": _integer(ec_numbers.x, P256_COORDINATE_BYTES),
+        "y": _integer(ec_numbers.y, P256_COORDINATE_BYTES),
+    }
+
+
+def thumbprint(members: Mapping[str, str]) -> str:
+    """SHA-256 thumbprint in base64url without padding: the ``kid`` of a key."""
+    required = {name: members[name] for name in _THUMBPRINT_MEMBERS[members["kty"]]}
+    written = json.dumps(required, separators=(",", ":"), sort_keys=True)
+    return _base64url(hashlib.sha256(written.encode()).digest())
+
+
+def signing_jwk(key: PublicKey, algorithm: str) -> dict[str, str]:
+    """The key with its name and its use, as a JWK set shows it."""
+    members = public_members(key)
+    return {**members, "kid": thumbprint(members), "use": "sig", "alg": algorithm}
+
+
+def _integer(value: int, size: int | None = None) -> str:
+    return _base64url(value.to_bytes(size or (value.bit_length() + 7) // 8, "big"))
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

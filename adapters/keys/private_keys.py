@@ -1,0 +1,97 @@
+"""Private keys: made, read from PEM, written to PEM, and held to a floor of kind and size."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from broker.errors import InvalidRequest
+from broker.model import Secret
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+RSA_BITS = 2048
+MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 4096  # beyond it one signature costs milliseconds, and no verifier asks for it
+RSA_EXPONENT = 65537
+MAX_PEM_BYTES = 64 * 1024
+ALGORITHMS = ("RS256", "ES256")
+
+_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+
+
+def generated(algorithm: str) -> PrivateKey:
+    """A new key; an RSA key takes tenths of a second. Raises InvalidRequest."""
+    if algorithm == "RS256":
+        return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=RSA_BITS)
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    raise InvalidRequest(f"keys are made for one of {', '.join(ALGORITHMS)}")
+
+
+def algorithm_of(key: PrivateKey) -> str:
+    """What a key signs with."""
+    return "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
+
+
+def imported(pem: bytes) -> PrivateKey:
+    """A key from outside, not encrypted. Raises InvalidRequest with what is wrong with it."""
+    if len(pem) > MAX_PEM_BYTES:
+        raise InvalidRequest(f"the key file is longer than {MAX_PEM_BYTES} bytes")
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise InvalidRequest("the key is encrypted: decrypt it before the import") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidRequest("this is no private key in PEM") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        _check_rsa(key)
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        if not isinstance(key.curve, ec.SECP256R1):
+            raise InvalidRequest(f"curve {key.curve.name} is not offered: use P-256")
+        return key
+    raise InvalidRequest("this kind of key is not offered: use RSA or P-256")
+
+
+def _check_rsa(key: rsa.RSAPrivateKey) -> None:
+    if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        raise InvalidRequest(
+            f"an RSA key of {key.key_size} bits is not offered: "
+            f"use {MIN_RSA_BITS} to {MAX_RSA_BITS}"
+        )
+    if key.public_key().public_numbers().e < RSA_EXPONENT:
+        raise InvalidRequest(f"the RSA key's public exponent is below {RSA_EXPONENT}")
+
+
+def encrypted(pem: bytes) -> bool:
+    """Whether a file that ``written`` made asks for a passphrase."""
+    return pem.lstrip().startswith(_ENCRYPTED)
+
+
+def written(key: PrivateKey, passphrase: Secret | None) -> bytes:
+    """PKCS #8 in PEM (RFC 5958), encrypted if there is a passphrase."""
+    protection: KeySerializationEncryption = NoEncryption()
+    if passphrase:
+        protection = BestAvailableEncryption(passphrase.reveal().encode())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
+
+
+def read(pem: bytes, passphrase: Secret | None) -> PrivateKey:
+    """A key that ``written`` made; raises ValueError if it is none, or the passphrase is wrong."""
+    password = passphrase.reveal().encode() if passphrase and encrypted(pem) else None
+    try:
+        key = load_pem_private_key(pem, password=password)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("no key of ours, or no passphrase for it") from error
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ValueError("neither RSA nor EC")
+    return key

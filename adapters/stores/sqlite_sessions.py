@@ -1,0 +1,101 @@
+"""Sessions, kept by the SHA-256 digest of their id: a copy of the file opens no session."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+
+from adapters.stores import REAP_CHUNK, TOUCH_SECONDS
+from adapters.stores.sqlite_connection import Database
+from adapters.stores.sqlite_tokens import reaped_in_chunks
+from broker.model import Secret, Session
+
+_PUT = (
+    "INSERT OR REPLACE INTO sessions (digest, uid, principal, realm, created_at, last_access_at, "
+    "max_idle_seconds, max_life_seconds, interim) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_GET = (
+    "SELECT uid, principal, realm, created_at, last_access_at, max_idle_seconds, "
+    "max_life_seconds, interim FROM sessions WHERE digest = ?"
+)
+_TOUCH = (
+    "UPDATE sessions SET last_access_at = :now "
+    "WHERE digest = :digest AND last_access_at <= :now - :pause AND ends_at > :now"
+)
+_REAP = (
+    "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE ends_at <= ? LIMIT ?)"
+)
+
+
+class SqliteSessions:
+    """SessionStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, session: Session) -> None:
+        values = (
+            _digest(session.id),
+            session.uid,
+            session.principal,
+            session.realm,
+            session.created_at,
+            session.last_access_at,
+            session.max_idle_seconds,
+            session.max_life_seconds,
+            session.interim,
+        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_PUT, values)
+
+        await self._database.write(work)
+
+    async def get(self, session_id: Secret) -> Session | None:
+        row = self._database.row(_GET, (_digest(session_id),))
+        if row is None:
+            return None
+        uid, principal, realm, created_at, last_access_at, idle, life, interim = row
+        return Session(
+            id=session_id,
+            uid=uid,
+            principal=principal,
+            realm=realm,
+            created_at=created_at,
+            last_access_at=last_access_at,
+            max_idle_seconds=idle,
+            max_life_seconds=life,
+            interim=bool(interim),
+        )
+
+    async def touch(self, session_id: Secret, now: int) -> None:
+        session = await self.get(session_id)
+        if session is None or now - session.last_access_at < TOUCH_SECONDS:
+            return
+        digest = _digest(session_id)
+
+        # The statement asks again: the session may have been touched, ended or reaped meanwhile.
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_TOUCH, {"now": now, "digest": digest, "pause": TOUCH_SECONDS})
+
+        await self._database.write(work)
+
+    async def end(self, session_id: Secret) -> bool:
+        digest = _digest(session_id)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            ended = connection.execute("DELETE FROM sessions WHERE digest = ?", (digest,))
+            return ended.rowcount > 0
+
+        return await self._database.write(work)
+
+    async def reap(self, now: float) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(_REAP, (now, REAP_CHUNK)).rowcount
+
+        return await reaped_in_chunks(self._database, work)
+
+
+def _digest(session_id: Secret) -> bytes:
+    # a header may hold bytes that are no text; they name no session, and are no error either
+    return hashlib.sha256(session_id.reveal().encode("utf-8", "surrogatepass")).digest()

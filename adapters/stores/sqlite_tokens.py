@@ -1,0 +1,166 @@
+"""Records of issued tokens, and one-time tokens that were spent."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+
+from adapters.stores import REAP_CHUNK
+from adapters.stores.sqlite_connection import Database, Row
+from adapters.stores.sqlite_writer import Work
+from broker.errors import Conflict
+from broker.model import TokenRecord, TokenType
+from broker.ports import TokenQuery
+
+COLUMNS = (
+    "alias, token_id, digest, type, instance, realm, principal, issued_at, expires_at, key_id, "
+    "parent"
+)
+
+_GET = f"SELECT {COLUMNS} FROM tokens WHERE alias = ?"  # noqa: S608 - a constant
+_INSERT = (
+    f"INSERT INTO tokens ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - too
+    "ON CONFLICT DO NOTHING"
+)
+_REAP = (
+    "DELETE FROM tokens WHERE alias IN "  # noqa: S608 - a constant
+    f"(SELECT alias FROM tokens WHERE expires_at <= ? LIMIT ?) RETURNING {COLUMNS}"
+)
+
+
+class SqliteTokens:
+    """TokenStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, alias: str) -> TokenRecord | None:
+        row = self._database.row(_GET, (alias,))
+        return None if row is None else _record(row)
+
+    async def query(self, query: TokenQuery) -> list[TokenRecord]:
+        asked = (
+            ("instance = ?", query.instance),
+            ("principal = ?", query.principal),
+            ("realm = ?", query.realm),
+            ("alias > ?", query.after),
+        )
+        conditions = [condition for condition, value in asked if value is not None]
+        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM tokens {where}ORDER BY alias LIMIT ?",  # noqa: S608 - constants
+            (*(value for _, value in asked if value is not None), max(query.limit, 0)),
+        )
+        return [_record(row) for row in rows]
+
+    async def cancel(self, alias: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            return connection.execute("DELETE FROM tokens WHERE alias = ?", (alias,)).rowcount > 0
+
+        return await self._database.write(work)
+
+    async def reap(self, now: float) -> list[TokenRecord]:
+        def work(connection: sqlite3.Connection) -> list[Row]:
+            return connection.execute(_REAP, (now, REAP_CHUNK)).fetchall()
+
+        reaped: list[TokenRecord] = []
+        while True:
+            chunk = await self._database.write(work)
+            reaped += [_record(row) for row in chunk]
+            if len(chunk) < REAP_CHUNK:
+                return reaped
+
+
+def add_record(connection: sqlite3.Connection, record: TokenRecord) -> None:
+    """Write the record, unless it is there already; raises Conflict if its alias is taken."""
+    added = connection.execute(
+        _INSERT,
+        (
+            record.alias,
+            record.token_id,
+            record.digest,
+            record.type,
+            record.instance,
+            record.realm,
+            record.principal,
+            record.issued_at,
+            record.expires_at,
+            record.key_id,
+            record.parent,
+        ),
+    )
+    if added.rowcount:
+        return
+    known = connection.execute("SELECT token_id FROM tokens WHERE alias = ?", (record.alias,))
+    if known.fetchall() != [(record.token_id,)]:
+        raise Conflict("another token has this id", detail=f"alias {record.alias}")
+
+
+def _record(row: Row) -> TokenRecord:
+    (
+        alias,
+        token_id,
+        digest,
+        token_type,
+        instance,
+        realm,
+        principal,
+        issued_at,
+        expires_at,
+        key_id,
+        parent,
+    ) = row
+    return TokenRecord(
+        token_id=token_id,
+        alias=alias,
+        digest=digest,
+        type=TokenType(token_type),
+        instance=instance,
+        realm=realm,
+        principal=principal,
+        issued_at=issued_at,
+        expires_at=expires_at,
+        key_id=key_id,
+        parent=parent,
+    )
+
+
+class SqliteReplays:
+    """ReplayCache. Only the digest of a one-time token is kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def spend(self, token: str, owner: str, until: float) -> bool:
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+        def work(connection: sqlite3.Connection) -> bool:
+            spent = connection.execute(
+                "INSERT INTO replays VALUES (?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET until = max(until, excluded.until) "
+                "WHERE owner = excluded.owner",
+                (digest, owner, until),
+            )
+            return spent.rowcount > 0
+
+        return await self._database.write(work)
+
+    async def reap(self, now: float) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "DELETE FROM replays WHERE digest IN "
+                "(SELECT digest FROM replays WHERE until <= ? LIMIT ?)",
+                (now, REAP_CHUNK),
+            ).rowcount
+
+        return await reaped_in_chunks(self._database, work)
+
+
+async def reaped_in_chunks(database: Database, work: Work[int]) -> int:
+    """Repeat ``work`` until it finds less than a full chunk; how many rows it found in all."""
+    total = 0
+    while True:
+        chunk = await database.write(work)
+        total += chunk
+        if chunk < REAP_CHUNK:
+            return total

@@ -1,0 +1,36 @@
+"""What the contract suites test."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from broker.ports import (
+    InstanceStore,
+    ReplayCache,
+    RequestLedger,
+    SessionStore,
+    TokenStore,
+    UserStore,
+)
+
+
+class StoresUnderTest(Protocol):
+    """What the fixture ``stores`` gives: empty stores that belong together."""
+
+    @property
+    def tokens(self) -> TokenStore: ...
+
+    @property
+    def ledger(self) -> RequestLedger: ...
+
+    @property
+    def replays(self) -> ReplayCache: ...
+
+    @property
+    def sessions(self) -> SessionStore: ...
+
+    @property
+    def instances(self) -> InstanceStore: ...
+
+    @property
+    def users(self) -> UserStore: ...

@@ -1,0 +1,1 @@
+"""Tests of the outside: stores, directories, keys, transports, settings."""

@@ -1,0 +1,151 @@
+"""Keys that come from outside, and how keys are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from adapters.keys import certificates, jwks
+from adapters.keys.files import KeyRing
+from adapters.keys.private_keys import MAX_PEM_BYTES
+from broker.errors import InvalidRequest
+from broker.instance import SigningKey
+
+NOW = 1_800_000_000
+RSA_2048 = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+P256 = ec.generate_private_key(ec.SECP256R1())
+OTHER_P256 = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: Any, form: PrivateFormat = PrivateFormat.PKCS8, password: bytes = b"") -> bytes:
+    protection = BestAvailableEncryption(password) if password else NoEncryption()
+    return bytes(key.private_bytes(Encoding.PEM, form, protection))
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    return KeyRing.open(tmp_path, None, [], now=lambda: NOW)
+
+
+def test_thumbprint_is_that_of_the_rfc() -> None:
+    """RFC 7638, section 3.1, gives a key and its thumbprint."""
+    n = (
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_B"
+        "JECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_F"
+        "DW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4"
+        "vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    )
+    key = {"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"}
+    assert jwks.thumbprint(key) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+def test_coordinates_keep_their_leading_zeros() -> None:
+    """A P-256 coordinate is 32 bytes long even where it begins with zeros (RFC 7518, 6.2.1.2)."""
+    scalar = next(
+        number
+        for number in range(1, 5000)
+        if ec.derive_private_key(number, ec.SECP256R1()).public_key().public_numbers().x >> 248 == 0
+    )
+    members = jwks.public_members(ec.derive_private_key(scalar, ec.SECP256R1()).public_key())
+    assert members["x"].startswith("A")
+    assert len(members["x"]) == len(members["y"]) == 43
+
+
+@pytest.mark.parametrize(
+    ("given", "algorithm"),
+    [
+        (pem(RSA_2048), "RS256"),
+        (pem(RSA_2048, PrivateFormat.TraditionalOpenSSL), "RS256"),
+        (pem(P256), "ES256"),
+        (pem(P256, PrivateFormat.TraditionalOpenSSL), "ES256"),
+    ],
+    ids=["RSA", "PKCS #1", "P-256", "SEC 1"],
+)
+def test_imported_key_becomes_the_active_one(
+    given: bytes, algorithm: str, ring: KeyRing, tmp_path: Path
+) -> None:
+    """Any usual PEM form is taken; the key signs at once and after the next start."""
+    before = ring.generate("/", algorithm)
+    kid = ring.import_pem("/", given, None)
+    assert ring.key_id("/", SigningKey(algorithm)) == kid
+    assert {key.entry.kid: key.entry.state for key in ring.list("/")} == {
+        before: "retired",
+        kid: "active",
+    }
+    again = KeyRing.open(tmp_path, None, [])
+    assert again.key_id("/", SigningKey(algorithm)) == kid
+
+
+def test_imported_certificate_is_the_one_shown(ring: KeyRing) -> None:
+    """A key comes with its certificate, or gets a self-signed one."""
+    certificate = certificates.self_signed(P256, "/theirs", NOW)
+    kid = ring.import_pem("/", pem(P256), certificate)
+    signer = ring.signer("/", SigningKey("ES256"), kid)
+    assert signer.certificate == certificates.der(certificate)
+    other = ring.import_pem("/", pem(OTHER_P256), None)
+    assert ring.signer("/", SigningKey("ES256"), other).certificate is not None
+
+
+def test_certificate_for_a_key_that_is_here_replaces_its_own(ring: KeyRing) -> None:
+    """Importing a key again changes its certificate alone: a retired key stays retired."""
+    kid = ring.import_pem("/", pem(P256), None)
+    active = ring.generate("/", "ES256")
+    certificate = certificates.self_signed(P256, "/theirs", NOW)
+    assert ring.import_pem("/", pem(P256), certificate) == kid
+    assert ring.key_id("/", SigningKey("ES256")) == active
+    assert ring.signer("/", SigningKey("ES256"), kid).certificate == certificates.der(certificate)
+
+
+def weak(size: int, exponent: int = 65537) -> bytes:
+    return pem(rsa.generate_private_key(public_exponent=exponent, key_size=size))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (weak(1024), "1024 bits"),
+        (weak(2048, exponent=3), "exponent"),
+        (pem(ec.generate_private_key(ec.SECP384R1())), "secp384r1 is not offered: use P-256"),
+        (pem(ec.generate_private_key(ec.SECP256K1())), "secp256k1"),
+        (pem(ed25519.Ed25519PrivateKey.generate()), "kind of key"),
+        (pem(dsa.generate_private_key(2048)), "kind of key"),
+        (pem(P256, password=b"pl4nted"), "decrypt it"),
+        (b"", "no private key"),
+        (b"\xff\x00", "no private key"),
+        (certificates.self_signed(P256, "/", NOW), "no private key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "no private key"),
+        (b"x" * (MAX_PEM_BYTES + 1), "longer than"),
+    ],
+)
+def test_key_below_the_floor_is_refused(given: bytes, reason: str, ring: KeyRing) -> None:
+    """What is weak, of another kind, encrypted or no key at all is refused with a sentence."""
+    with pytest.raises(InvalidRequest, match=reason):
+        ring.import_pem("/", given, None)
+    assert ring.list("/") == []
+
+
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [
+        (certificates.self_signed(OTHER_P256, "/", NOW), "another key"),
+        (pem(P256), "no certificate"),
+        (b"", "no certificate"),
+        (b"x" * (MAX_PEM_BYTES + 1), "longer than"),
+    ],
+)
+def test_certificate_of_another_key_is_refused(
+    certificate: bytes, reason: str, ring: KeyRing
+) -> None:
+    """A certificate must be one, and the key's own; otherwise nothing is imported."""
+    with pytest.raises(InvalidRequest, match=reason):
+        ring.import_pem("/", pem(P256), certificate)
+    assert ring.list("/") == []

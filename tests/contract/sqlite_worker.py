@@ -1,0 +1,94 @@
+"""A broker process reduced to its store, for tests that need a real second process.
+
+Reads one JSON list per line (a command and its arguments) and writes one JSON line when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from adapters.stores import Stores, open_stores
+from broker.errors import RequestInProgress
+from broker.model import Claim
+from broker.testing import NOW, a_claim, a_record, an_answer, an_instance_document
+from tests.contract.roots import ROOT
+
+CONCURRENT = 16
+
+
+async def issue(stores: Stores, alias: str) -> str:
+    """Commit the record of a token of its own."""
+    claim = a_claim(token_id=alias, scope=None, request_id=None)
+    await stores.ledger.commit(claim, a_record(alias=alias, token_id=alias), an_answer(), NOW)
+    return alias
+
+
+async def issue_for_ever(stores: Stores) -> None:
+    """Claim and commit without end, reporting each request once its commit returned."""
+
+    async def one_after_the_other(lane: int) -> None:
+        for number in range(sys.maxsize):
+            name = f"{lane}-{number}"
+            claim = await stores.ledger.claim(a_claim(request_id=name, token_id=name), NOW, 5.0)
+            if not isinstance(claim, Claim):
+                raise SystemExit("the request was known already")
+            record = a_record(alias=name, token_id=name)
+            await stores.ledger.commit(claim, record, an_answer(token_id=name), NOW + 60)
+            say(name)
+
+    await asyncio.gather(*(one_after_the_other(lane) for lane in range(CONCURRENT)))
+
+
+async def claims(stores: Stores, owner: str, count: int) -> int:
+    """How many of ``count`` concurrent claims of one request were won."""
+    results = await asyncio.gather(
+        *(
+            stores.ledger.claim(a_claim(owner=f"{owner}-{number}"), NOW, 5.0)
+            for number in range(count)
+        ),
+        return_exceptions=True,
+    )
+    wrong = [r for r in results if not isinstance(r, Claim | RequestInProgress)]
+    if wrong:
+        raise SystemExit(f"unexpected: {wrong}")
+    return sum(isinstance(result, Claim) for result in results)
+
+
+async def obey(stores: Stores, command: str, arguments: list[Any]) -> object:
+    match command, arguments:
+        case "issue", [str(alias)]:
+            return await issue(stores, alias)
+        case "cancel", [str(alias)]:
+            return await stores.tokens.cancel(alias)
+        case "publish", [str(name)]:
+            await stores.instances.create(an_instance_document(id=name))
+            return name
+        case "claims", [str(owner), int(count)]:
+            return await claims(stores, owner, count)
+        case "issue_for_ever", []:
+            await issue_for_ever(stores)
+            return None
+        case _:
+            raise SystemExit(f"unknown command {command}")
+
+
+def say(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+async def main(path: Path) -> None:
+    stores = await open_stores(f"sqlite:///{path}", ROOT)
+    say("ready")
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        command, *arguments = json.loads(line)
+        say(await obey(stores, command, arguments))
+    await stores.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
