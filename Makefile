@@ -1,0 +1,71 @@
+# One command per chore; `make help` lists them.
+
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+ROOMS := broker handlers adapters bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-fast lint types bench docs format lock clean
+
+help: ## List these chores
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(RUNTIME) ## Start a broker with a demo instance and show one translation of each kind
+	@$(BIN)/remint demo
+
+serve: $(RUNTIME) ## Start a broker with the settings from REMINT_* variables
+	@$(BIN)/remint serve
+
+test: $(DEV) ## Run all tests, with the servers they need (Debian: installs them)
+	@.ci/install-servers
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-fast: $(DEV) ## Run the tests that need no server, within a minute
+	$(BIN)/pytest -m "not server and not slow"
+
+lint: $(DEV) ## Check style, the direction of imports, and known vulnerabilities
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	@$(BIN)/python .ci/audit.py
+
+types: $(DEV) ## Check types
+	$(BIN)/mypy $(ROOMS:%=-p %)
+
+bench: $(RUNTIME) ## Measure what a translation costs, against a floor taken in the same run
+	@$(BIN)/python -m bench
+
+docs: $(DEV) ## Run what the documentation shows
+	$(BIN)/pytest tests/docs
+
+format: $(DEV) ## Format the code and sort its imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(DEV) ## Compile the lock files anew, after a change in pyproject.toml
+	.ci/lock $(BIN)/pip-compile
+
+clean: ## Remove the virtual environment and every cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build
+
+# -- installing, once per change of a lock file ---------------------------------------------------
+
+$(BIN)/python:
+	@.ci/make-venv $(PYTHON)
+
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what Remint needs into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what developing Remint needs into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(RUNTIME)

@@ -1,0 +1,104 @@
+"""compose.yaml and the Dockerfile name commands, variables, ports and folders that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from adapters import settings
+from adapters.cli import app
+from tests.project.source import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SERVICES: dict[str, Any] = COMPOSE["services"]
+REMINT: dict[str, Any] = SERVICES["remint"]
+
+
+@pytest.fixture
+def in_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> settings.Settings:
+    """The settings that the container would start with."""
+    for name, value in REMINT["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?[^}]*\}", "chosen", value))
+    monkeypatch.chdir(tmp_path)
+    return settings.load()
+
+
+def test_variables_exist() -> None:
+    """Every REMINT_ variable in compose.yaml and the Dockerfile names a setting."""
+    written = {*REMINT["environment"], *re.findall(r"\bREMINT_\w+", DOCKERFILE)}
+    assert written - _variables() == set()
+
+
+def test_settings_hold_together(in_container: settings.Settings) -> None:
+    """What compose.yaml sets is a configuration that the broker starts with, messages included."""
+    assert in_container.http.host == "0.0.0.0"  # noqa: S104 - published on loopback alone
+    assert in_container.amqp.url is not None
+    assert settings.warnings(in_container) == []
+
+
+def test_published_on_loopback_alone(in_container: settings.Settings) -> None:
+    """Only the broker's own port is published, and only to this machine."""
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    port = in_container.http.port
+    assert published == [f"127.0.0.1:{port}:{port}"]
+    assert f"\nEXPOSE {port}\n" in DOCKERFILE
+
+
+def test_command_exists() -> None:
+    """The container runs a command that ``remint`` has."""
+    entry_point, default = (
+        json.loads(line) for line in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", DOCKERFILE, re.M)
+    )
+    commands = typer.main.get_group(app).commands
+    assert entry_point == ["remint"]
+    assert {default[0], REMINT["command"][0]} <= commands.keys()
+
+
+def test_state_is_kept() -> None:
+    """The state folder is a volume, so that keys and tokens outlive the container."""
+    folder = re.findall(r"REMINT_STATE_DIR=(\S+)", DOCKERFILE)
+    assert REMINT["volumes"] == [f"remint-state:{folder[0]}"]
+    assert {volume.split(":")[0] for s in SERVICES.values() for volume in s["volumes"]} == set(
+        COMPOSE["volumes"]
+    )
+
+
+def test_no_password_by_default() -> None:
+    """No password stands in compose.yaml: whoever starts it has to choose one."""
+    secrets = [
+        value
+        for service in SERVICES.values()
+        for name, value in service["environment"].items()
+        if re.search(r"PASS|SECRET|__URL$", name)
+    ]
+    assert len(secrets) == 2
+    assert [value for value in secrets if ":?" not in value] == []
+
+
+def test_runs_unprivileged() -> None:
+    """The image's last word on who runs it is not root."""
+    users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert users == ["remint"]
+
+
+def _variables() -> set[str]:
+    """The variable of each setting, ``_FILE`` forms included."""
+    found = {settings.CONFIG_VARIABLE}
+    for name, outer in settings.Settings.model_fields.items():
+        section = outer.annotation
+        if isinstance(section, type) and issubclass(section, settings.Section):
+            found |= {f"{settings.PREFIX}{name}__{key}".upper() for key in section.model_fields}
+        else:
+            found.add(f"{settings.PREFIX}{name}".upper())
+    files = {
+        f"{settings.PREFIX}{'__'.join(path)}{settings.FILE_SUFFIX}".upper()
+        for path in settings.secret_paths()
+    }
+    return found | files
