@@ -1,0 +1,1 @@
+"""Remint's tests; each says its promise in a sentence."""

@@ -1,0 +1,152 @@
+"""Each snippet that a page prints runs, against a broker as `make demo` starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from adapters.directories import users
+from adapters.instances import toml
+from adapters.settings import Settings
+from broker.instance import compiled
+from broker.model import TokenType
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+OPAQUE = frozenset({TokenType("OPAQUE")})
+RUN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Snippet:
+    page: Path
+    language: str
+    text: str
+
+
+def _snippets(language: str) -> list[Snippet]:
+    fenced = re.compile(rf"^```{language}\n(.*?)^```$", re.M | re.S)
+    return [
+        Snippet(page, language, text) for page in PAGES for text in fenced.findall(page.read_text())
+    ]
+
+
+def _name(snippet: object) -> str:
+    if isinstance(snippet, Snippet):
+        return f"{snippet.page.name}: {snippet.text.splitlines()[0][:50]}"
+    return str(snippet)
+
+
+@pytest.mark.parametrize("snippet", _snippets("toml"), ids=_name)
+def test_toml_is_read_as_what_it_is(snippet: Snippet, tmp_path: Path) -> None:
+    """A TOML snippet is an instance, users, or settings without a problem."""
+    document = tomllib.loads(snippet.text)
+    if "transforms" in document:
+        draft, problems = toml.decode(document)
+        assert not problems
+        assert compiled(draft, known_inputs=OPAQUE, known_outputs=OPAQUE) == draft
+    elif "user" in document:
+        path = tmp_path / "users.toml"
+        path.write_text(snippet.text)
+        assert users.read(path)
+    else:
+        assert Settings(**document)
+
+
+@pytest.mark.parametrize("snippet", _snippets("json"), ids=_name)
+def test_json_is_json(snippet: Snippet) -> None:
+    """A JSON snippet parses."""
+    json.loads(snippet.text)
+
+
+@dataclass(frozen=True)
+class Demo:
+    folder: Path
+    port: int
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo broker in a folder of its own, with `remint` on the path."""
+    folder = tmp_path_factory.mktemp("reader")
+    shim = folder / "bin" / "remint"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m adapters.cli "$@"\n')
+    shim.chmod(0o755)
+    port = free_port()
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("REMINT_")},
+        "PATH": f"{shim.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "REMINT_HTTP__PORT": str(port),
+    }
+    process = subprocess.Popen(
+        [str(shim), "demo"], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        _wait(f"http://127.0.0.1:{port}/readyz")
+        yield Demo(folder, port, environment)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except urllib.error.URLError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the pages use curl")
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if "```sh\n" in p.read_text()], ids=lambda p: p.name
+)
+def test_shell_snippets_do_what_they_say(page: Path, demo: Demo) -> None:
+    """The shell snippets of a page, run in order as a reader would, all succeed."""
+    for snippet in _snippets("toml"):
+        if 'url_element = "orders"' in snippet.text:
+            (demo.folder / "orders.toml").write_text(snippet.text)
+    for snippet in _snippets("sh"):
+        if snippet.page != page:
+            continue
+        script = _adapted(snippet.text, demo.port)
+        ran = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=demo.folder,
+            env=demo.environment,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{script}\n{ran.stdout}\n{ran.stderr}"
+        assert '"code":' not in ran.stdout, ran.stdout
+
+
+def _adapted(text: str, port: int) -> str:
+    """The reader's clone is this checkout, and what make would do is only looked at."""
+    text = re.sub(r"^git clone .*$", "", text, flags=re.M)
+    text = re.sub(r"^((?:[A-Z_]+=\S+ )?)make ", rf"\1make -n -C {ROOT} ", text, flags=re.M)
+    return text.replace("127.0.0.1:8080", f"127.0.0.1:{port}")

@@ -1,0 +1,171 @@
+"""A private RabbitMQ: free ports, a temporary folder, its own epmd, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BIN = Path("/usr/lib/rabbitmq/bin")  # the scripts themselves: Debian's wrappers want another user
+START_SECONDS = 60.0
+CONTROL_SECONDS = 60.0
+USERS = {"broker": "broker-password", "alice": "alice-password", "mallory": "mallory-password"}
+
+_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")  # even if the run itself is killed
+
+
+class RabbitMQ:
+    """One node. ``url`` is an administrator's, ``url_for`` any user's of ``USERS``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self._dist_port, self._epmd_port = _free_ports(3)
+        self._node = f"remint{self.port}@localhost"
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._write_configuration()
+
+    @property
+    def url(self) -> str:
+        return self.url_for("broker")
+
+    def url_for(self, user: str) -> str:
+        return f"amqp://{user}:{USERS[user]}@127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Returns once the server speaks AMQP."""
+        if self._epmd is None:
+            self._epmd = self._spawn("epmd", "-port", str(self._epmd_port))
+        self._server = self._spawn(str(BIN / "rabbitmq-server"))
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"RabbitMQ did not start:\n{self.log()[-4000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would have it."""
+        _end(self._server)
+        self._server = None
+
+    def stop(self) -> None:
+        self.kill()
+        _end(self._epmd)
+        self._epmd = None
+
+    def control(self, *arguments: str) -> str:
+        """Run ``rabbitmqctl`` against this node and return what it printed."""
+        done = subprocess.run(
+            [str(BIN / "rabbitmqctl"), "-n", self._node, *arguments],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=CONTROL_SECONDS,
+            check=True,
+        )
+        return done.stdout
+
+    def log(self) -> str:
+        path = self.folder / "output.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+                connection.sendall(_PROTOCOL_HEADER)
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "output.log").open("ab") as output:
+            return subprocess.Popen(
+                [*_DIE_WITH_PARENT, *command],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        folder = self.folder
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            # Idle schedulers must not spin on a small machine.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+
+    def _write_configuration(self) -> None:
+        definitions = {
+            "vhosts": [{"name": "/"}],
+            "users": [
+                {"name": name, "password": password, "tags": ""} for name, password in USERS.items()
+            ],
+            "permissions": [
+                {"user": name, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+                for name in USERS
+            ],
+        }
+        (self.folder / "definitions.json").write_text(json.dumps(definitions))
+        (self.folder / "plugins").write_text("[].\n")
+        (self.folder / "rabbitmq.conf").write_text(
+            f"load_definitions = {self.folder / 'definitions.json'}\n"
+            "disk_free_limit.absolute = 1MB\n"
+            "log.console.level = warning\n"
+        )
+
+
+@contextmanager
+def running_rabbitmq() -> Iterator[RabbitMQ]:
+    """A started server; processes and folder are gone afterwards, whatever happened."""
+    if not BIN.is_dir() or shutil.which("epmd") is None:
+        raise RuntimeError("these tests need RabbitMQ: apt-get install rabbitmq-server")
+    with tempfile.TemporaryDirectory(prefix="remint-rabbitmq-", ignore_cleanup_errors=True) as name:
+        server = RabbitMQ(Path(name))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for held in sockets:
+            held.bind(("127.0.0.1", 0))
+        return [held.getsockname()[1] for held in sockets]
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """End a process, with the group it leads, and wait until it is gone."""
+    if process is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
