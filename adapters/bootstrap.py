@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from adapters import codec
-from adapters.amqp.consumer import AmqpTransport
+from adapters.amqp.transport import AmqpTransport
 from adapters.clock import SystemClock
 from adapters.components import Components
 from adapters.directories.local import LocalAuthenticator, Passwords

@@ -6,7 +6,9 @@ import asyncio
 import base64
 import json
 import re
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,6 +24,7 @@ MAIL = "demo@example.com"
 INSTANCE = "username-transformer"
 SERVICE_PROVIDER = "https://sp.example.com"
 READY_SECONDS = 20
+MAX_SHOWN_TEXT = 100
 
 
 def settings(given: Settings) -> Settings:
@@ -78,9 +81,9 @@ class Demo:
         self._once = once
 
     async def show(self, url: str) -> bool:
-        local = f"{url.split('://')[0]}://127.0.0.1:{url.rsplit(':', 1)[-1]}"
-        base = local if self._settings.http.host in ("0.0.0.0", "::") else url  # noqa: S104
-        async with aiohttp.ClientSession(base) as http:
+        base = _reachable(url)
+        connector = aiohttp.TCPConnector(ssl=_trusting(self._settings.http.tls_certificate))
+        async with aiohttp.ClientSession(base, connector=connector) as http:
             await self._until_ready(http)
             session = await self._login(http)
             for given in (
@@ -132,6 +135,20 @@ class Demo:
         print(flush=True)
 
 
+def _reachable(url: str) -> str:
+    """The listening URL with loopback in place of "every address"."""
+    return url.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
+
+
+def _trusting(certificate: Path | None) -> ssl.SSLContext | bool:
+    """Trusts the broker's own certificate, whatever name it carries: we know whom we started."""
+    if certificate is None:
+        return True
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+    return context
+
+
 async def _answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
     answer: dict[str, Any] = await response.json()
     if response.status != 200:
@@ -155,12 +172,20 @@ def _decoded(token_type: str, token: str) -> str:
 
 
 def _indented(assertion: str) -> str:
-    """Each element on a line of its own, deeper ones further in; for eyes alone."""
-    lines, depth = [], 0
-    for tag in re.findall(r"<[^>]+>[^<]*", assertion):
-        depth -= tag.startswith("</")
-        lines.append("  " * depth + tag)
-        depth += not tag.startswith("</") and "/>" not in tag
+    """Each element on its own line, deeper ones further in, long values cut; for eyes alone."""
+    lines: list[str] = []
+    depth = 0
+    for closing, tag, text in re.findall(r"<(/?)([^>]+)>([^<]*)", assertion):
+        if not closing:
+            shown = text if len(text) <= MAX_SHOWN_TEXT else text[:MAX_SHOWN_TEXT] + "…"
+            lines.append("  " * depth + f"<{tag}>{shown}")
+            depth += 1
+            continue
+        depth -= 1
+        if lines[-1].startswith("  " * depth + f"<{tag}"):
+            lines[-1] += f"</{tag}>"
+        else:
+            lines.append("  " * depth + f"</{tag}>")
     return "\n".join(lines)
 
 

@@ -8,13 +8,14 @@ end of a pipe that the parent held open.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import TypeVar
 
 import structlog
@@ -27,6 +28,7 @@ from adapters.http.app import FrontDoor
 from adapters.settings import Settings
 
 RESTART_PAUSE_SECONDS = 1.0
+CLIENT_DONE = 3  # the exit code of a client process that wants the broker stopped
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 1024
 
@@ -41,15 +43,20 @@ class PortTaken(Exception):
     """Something listens there already, or the address is not ours."""
 
 
+class CertificateUnusable(Exception):
+    """The files that the settings name for TLS cannot be used."""
+
+
 def run(settings: Settings, *, served: Served | None = None, seed: Seed | None = None) -> int:
     """Serve until told to stop; the exit code.
 
     ``seed`` puts first things in place before anything is served. ``served`` is called with the
-    URL once requests are answered; True from it means stop.
-    Raises PortTaken.
+    listening URL once requests are answered; True from it means stop.
+    Raises PortTaken, CertificateUnusable, and what ``bootstrap.build`` raises.
     """
+    _tls(settings)
     listener = _listen(settings, shared=settings.workers > 1)
-    url = _public_url(settings, listener)
+    url = settings.http.public_url.rstrip("/") or _listening_url(settings, listener)
     if settings.workers == 1:
         _in_new_loop(_serve(settings, listener, url, first=True, served=served, seed=seed))
         return 0
@@ -63,14 +70,21 @@ def _in_new_loop(work: Coroutine[None, None, T]) -> T:
 
 
 class _Parent:
-    """Keeps ``workers`` children alive, and stops them all."""
+    """Keeps ``workers`` children alive, and stops them all.
+
+    It must not listen itself: it never accepts, and its share of the connections would wait for
+    ever. So the first worker inherits the socket, which has held the port since before the start.
+    """
 
     def __init__(self, settings: Settings, listener: socket.socket, url: str) -> None:
         self._settings = settings
-        self._listener = listener
+        self._listener: socket.socket | None = listener
+        self._port: int = listener.getsockname()[1]
+        self._listening_url = _listening_url(settings, listener)
         self._url = url
         self._workers: set[int] = set()
         self._client: int | None = None
+        self._code = 0
         self._stopping = False
         self._alive, self._held_open = os.pipe()
 
@@ -80,42 +94,59 @@ class _Parent:
         for _ in range(self._settings.workers):
             self._fork_worker()
         if served is not None:
-            self._client = self._fork(lambda: int(_in_new_loop(_called(served, self._url))))
+            with _signals_held():
+                self._client = self._fork(
+                    lambda: _in_new_loop(_called(served, self._listening_url))
+                )
         while self._workers:
             pid, status = os.wait()
             if pid == self._client:
-                if os.waitstatus_to_exitcode(status):
-                    self._stop()
+                self._client_ended(os.waitstatus_to_exitcode(status))
                 continue
             self._workers.discard(pid)
             if not self._stopping:
                 _log.error("a worker ended; starting another", pid=pid, status=status)
                 time.sleep(RESTART_PAUSE_SECONDS)
                 self._fork_worker()
-        return 0
+        return self._code
+
+    def _client_ended(self, code: int) -> None:
+        self._client = None
+        if code == 0 or self._stopping:
+            return
+        self._code = 0 if code == CLIENT_DONE else 1
+        self._stop()
 
     def _stop(self) -> None:
         self._stopping = True
-        for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
+        for pid in (*self._workers, *([self._client] if self._client else [])):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def _fork_worker(self) -> None:
-        if not self._stopping:
-            self._workers.add(self._fork(self._work))
+        with _signals_held():
+            if not self._stopping:
+                self._workers.add(self._fork(self._work))
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _work(self) -> int:
-        listener = _listen(self._settings, shared=True, port=self._listener.getsockname()[1])
-        self._listener.close()
+        listener = self._listener or _listen(self._settings, shared=True, port=self._port)
         _in_new_loop(_serve(self._settings, listener, self._url, first=False, parent=self._alive))
         return 0
 
     def _fork(self, body: Callable[[], int]) -> int:
-        """Run ``body`` in a child, whose exit code it returns; the child's pid."""
+        """Run ``body`` in a child, whose exit code it returns; the child's pid.
+
+        Call it with the signals held, so that a stop reaches the child or finds it listed.
+        """
         pid = os.fork()
         if pid:
             return pid
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         os.close(self._held_open)
         code = 1
         try:
@@ -128,8 +159,18 @@ class _Parent:
             os._exit(code)
 
 
-async def _called(served: Served, url: str) -> bool:
-    return await served(url)
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """A stop that arrives meanwhile takes effect afterwards."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+async def _called(served: Served, url: str) -> int:
+    return CLIENT_DONE if await served(url) else 0
 
 
 async def _serve(
@@ -148,12 +189,18 @@ async def _serve(
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     if parent is not None:
-        loop.add_reader(parent, stop.set)
+        loop.add_reader(parent, _parent_gone, parent, stop)
     broker = await bootstrap.build(settings, url=url, first=first, seed=seed)
     try:
         await _serve_broker(broker, listener, stop, served)
     finally:
         await broker.close()
+
+
+def _parent_gone(parent: int, stop: asyncio.Event) -> None:
+    """The end of the pipe stays readable, so it is looked at once."""
+    asyncio.get_running_loop().remove_reader(parent)
+    stop.set()
 
 
 async def _serve_broker(
@@ -171,7 +218,8 @@ async def _serve_broker(
     _log.info("serving", url=broker.url, pid=os.getpid())
     tasks = [asyncio.create_task(broker.failed()), asyncio.create_task(stop.wait())]
     if served is not None:
-        tasks.append(asyncio.create_task(_stop_if_done(served, broker.url, stop)))
+        url = _listening_url(settings, listener)
+        tasks.append(asyncio.create_task(_stop_if_done(served, url, stop)))
     try:
         await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -213,9 +261,7 @@ def _listen(settings: Settings, *, shared: bool, port: int | None = None) -> soc
         ) from None
 
 
-def _public_url(settings: Settings, listener: socket.socket) -> str:
-    if settings.http.public_url:
-        return settings.http.public_url.rstrip("/")
+def _listening_url(settings: Settings, listener: socket.socket) -> str:
     scheme = "https" if settings.http.tls == "on" else "http"
     host = settings.http.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
@@ -227,5 +273,16 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(http.tls_certificate, http.tls_key)
+    try:
+        context.load_cert_chain(http.tls_certificate, http.tls_key, password=_no_password)
+    except OSError as error:
+        raise CertificateUnusable(
+            f"http.tls_certificate {http.tls_certificate} and http.tls_key {http.tls_key} "
+            f"do not make a pair: {error.strerror or error}"
+        ) from None
     return context
+
+
+def _no_password() -> str:
+    """OpenSSL would ask at the terminal."""
+    return ""

@@ -58,7 +58,9 @@ class Lifecycle:
 
     async def _validate(self, attempt: Attempt, decode: Callable[[], PresentedToken]) -> bool:
         _, record = await self._find(attempt, decode())
-        return record is not None and record.expires_at > self._clock.now()
+        valid = record is not None and record.expires_at > self._clock.now()
+        attempt.extra["valid"] = str(valid).lower()
+        return valid
 
     async def _cancel(self, attempt: Attempt, decode: Callable[[], PresentedToken]) -> TokenType:
         token_type, record = await self._find(attempt, decode())

@@ -136,6 +136,7 @@ class Pipeline:
         if isinstance(claim, Answer):
             attempt.replayed = True
             attempt.token_id = claim.token_id
+            attempt.extra["answer"] = str(claim.status)
             return claim
         attempt.token_id, attempt.key_id = claim.token_id, claim.key_id
         try:

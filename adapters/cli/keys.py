@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -42,6 +43,29 @@ def generate(
         return await client.call(
             "POST", _path(realm), {"algorithm": algorithm}, query={"_action": "generate"}
         )
+
+    print(run(config, url, admin, work)["kid"])
+
+
+@app.command("import")
+def import_key(
+    file: Annotated[Path, typer.Argument(help="PEM of an unencrypted private key.")],
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="PEM; without it one is made.")
+    ] = None,
+    realm: options.Realm = "/",
+    config: options.Config = None,
+    url: options.Url = None,
+    admin: options.Admin = ADMINISTRATOR,
+) -> None:
+    """Import a private key, which becomes the active one of its kind."""
+    body = {
+        "key": file.read_text(),
+        "certificate": certificate.read_text() if certificate else None,
+    }
+
+    async def work(client: Client) -> Any:
+        return await client.call("POST", _path(realm), body, query={"_action": "import"})
 
     print(run(config, url, admin, work)["kid"])
 

@@ -112,7 +112,21 @@ class KeyAdministration:
             kid = self._keys.generate(realm, algorithm)
             call.attempt.key_id = kid
             return Reply({"kid": kid}, 201)
-        raise MethodNotAllowed("use GET, or POST with _action=generate")
+        if call.method == "POST" and not rest and call.action == "import":
+            body = await call.json_object()
+            certificate = _pem(body, "certificate") or None
+            kid = self._keys.import_pem(realm, _pem(body, "key"), certificate)
+            call.attempt.key_id = kid
+            return Reply({"kid": kid}, 201)
+        raise MethodNotAllowed("use GET, or POST with _action=generate or import")
+
+
+def _pem(body: Mapping[str, Any], member: str) -> bytes:
+    """The PEM of a member; empty where there is none. Raises InvalidRequest."""
+    value = body.get(member) or ""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{member} is PEM text")
+    return value.encode()
 
 
 def _blank(realm: str, name: str) -> User:

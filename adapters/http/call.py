@@ -30,7 +30,12 @@ NEWEST_PROTOCOL = (2, 1)
 _PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)")
 
 OVERRIDE = "X-HTTP-Method-Override"
-JSON = "application/json;charset=UTF-8"
+HEAD = {
+    "Content-Type": "application/json;charset=UTF-8",
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "remint",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def respond(reply: Reply, *, pretty: bool = False) -> web.Response:
     return web.Response(
         body=codec.encode(reply.body, pretty=pretty),
         status=reply.status,
-        headers={"Content-Type": JSON, "Cache-Control": "no-cache", **reply.headers},
+        headers={**HEAD, **reply.headers},
     )
 
 

@@ -32,6 +32,7 @@ class Publish:
     async def handle(self, call: Call) -> Reply:
         session = await self._sessions.administrator(call.session_id)
         call.attempt.requester = session.principal
+        call.attempt.operation = f"instances {call.method.lower()}"
         instance = instance_id("", call.path)
         if instance:
             call.attempt.instance = instance

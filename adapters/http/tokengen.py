@@ -26,6 +26,7 @@ class TokenGen:
     async def handle(self, call: Call) -> Reply:
         session = await self._sessions.administrator(call.session_id)
         call.attempt.requester = session.principal
+        call.attempt.operation = f"tokens {call.method.lower()}"
         alias = call.path.strip("/")
         if call.method == "GET" and not alias:
             return await self._query(call, session)
