@@ -24,11 +24,11 @@ from adapters.directories.local import LocalAuthenticator, Passwords
 from adapters.directories.users import import_file
 from adapters.instances import toml
 from adapters.instances.directory import InstanceDirectory
-from adapters.keys.files import KeyRing
-from adapters.keys.root_secret import RootSecret, load_root_secret
+from adapters.keys.files import KeyRing, KeyRingError
+from adapters.keys.root_secret import RootSecret, RootSecretError, load_root_secret
 from adapters.sessions import Sessions
 from adapters.settings import Settings, secret
-from adapters.stores import Stores, open_stores
+from adapters.stores import StoreRefused, Stores, open_stores
 from adapters.telemetry.audit import AuditFile
 from adapters.telemetry.log import EventLog
 from broker.lifecycle import Lifecycle
@@ -38,6 +38,7 @@ from broker.ports import AuditSink, Clock, EventSink
 from broker.registry import Registry
 from broker.trail import AuditTrail
 from handlers import Ports, catalog
+from handlers.catalog import PluginError
 from handlers.claims import ProfileClaimsMapper
 
 ADMINISTRATOR = "admin"
@@ -46,6 +47,14 @@ ADMIN_PASSWORD_BYTES = 18
 KEY_RELOAD_SECONDS = 1.0
 
 Seed = Callable[[Components], Awaitable[None]]
+
+
+class CannotStart(ValueError):
+    """No broker can be made of these settings and plug-ins; the sentence says why."""
+
+
+REFUSALS = (CannotStart, KeyRingError, PluginError, RootSecretError, StoreRefused)
+"""What ``build`` raises besides RemintError and OSError, each with a sentence for the operator."""
 
 _log = structlog.get_logger(__name__)
 
@@ -141,12 +150,12 @@ async def build(
 
     ``first`` makes what a first start makes and brings files up to date; of several workers one
     does so. ``on_answered`` runs between the confirm of an AMQP answer and its acknowledgement.
-    Raises RemintError, ValueError or OSError with a sentence when something cannot be opened.
+    Raises one of ``REFUSALS``, RemintError or OSError when something cannot be opened.
     """
     _make_private_folder(settings.state_dir)
     clock = clock or SystemClock()
     root = load_root_secret(settings.state_dir, secret(settings.keys.root_secret))
-    stores = stores or await open_stores(settings.store_url, root)
+    stores = stores or await _opened(settings.store_url, root)
     keys = KeyRing.open(
         settings.state_dir / "keys", secret(settings.keys.passphrase), settings.all_realms
     )
@@ -166,6 +175,13 @@ async def build(
             await seed(components)
     broker.amqp = _amqp(components, root, on_answered)
     return broker
+
+
+async def _opened(url: str, root: RootSecret) -> Stores:
+    try:
+        return await open_stores(url, root)
+    except ValueError as error:
+        raise CannotStart(f"store.url: {error}") from None
 
 
 async def prepare(settings: Settings, url: str, seed: Seed | None = None) -> None:
@@ -194,7 +210,10 @@ def _components(
             users=stores.users,
         )
     )
-    registry = Registry(catalog.validators(offered), catalog.providers(offered))
+    try:
+        registry = Registry(catalog.validators(offered), catalog.providers(offered))
+    except ValueError as error:
+        raise CannotStart(str(error)) from None
     trail = AuditTrail(audit, clock)
     instances = InstanceDirectory(
         store=stores.instances,

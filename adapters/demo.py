@@ -73,6 +73,10 @@ def instance(issuer: str) -> Instance:
     )
 
 
+class DemoFailed(Exception):
+    """The demo could not show a translation."""
+
+
 class Demo:
     """The client's side. ``show`` is True when the broker may stop: all was shown, just once."""
 
@@ -114,7 +118,7 @@ class Demo:
             except aiohttp.ClientConnectionError as error:
                 said = str(error)
             if time.monotonic() > until:
-                raise RuntimeError(f"the broker is not ready: {said}")
+                raise DemoFailed(f"the broker is not ready: {said}")
             await asyncio.sleep(0.1)
 
     async def _login(self, http: aiohttp.ClientSession) -> str:
@@ -152,7 +156,7 @@ def _trusting(certificate: Path | None) -> ssl.SSLContext | bool:
 async def _answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
     answer: dict[str, Any] = await response.json()
     if response.status != 200:
-        raise RuntimeError(f"{response.status} {answer.get('message')}")
+        raise DemoFailed(f"{response.status} {answer.get('message')}")
     return answer
 
 

@@ -277,8 +277,8 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         context.load_cert_chain(http.tls_certificate, http.tls_key, password=_no_password)
     except OSError as error:
         raise CertificateUnusable(
-            f"http.tls_certificate {http.tls_certificate} and http.tls_key {http.tls_key} "
-            f"do not make a pair: {error.strerror or error}"
+            f"cannot serve TLS with http.tls_certificate {http.tls_certificate} and "
+            f"http.tls_key {http.tls_key}: {error.strerror or error}"
         ) from None
     return context
 

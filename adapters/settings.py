@@ -6,6 +6,7 @@ at once, as does ``remint config check``; what it returns is frozen.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import tomllib
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -160,6 +162,22 @@ class Log(Section):
     format: Literal["console", "json"] = "console"
 
 
+class _Environment(EnvSettingsSource):
+    """Variables. The ``…_FILE`` ones are read elsewhere; a list or table is written as JSON."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        files = {name.lower() for name in _file_variables()}
+        self.env_vars = {name: value for name, value in self.env_vars.items() if name not in files}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """What is not JSON stays text, so that it is reported together with all else."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
 class Settings(BaseSettings):
     """All settings, frozen."""
 
@@ -193,17 +211,12 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # ours takes its place
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library names it
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         secrets = InitSettingsSource(settings_cls, init_kwargs=_secret_files(os.environ))
-        if isinstance(env_settings, EnvSettingsSource):
-            files = {name.lower() for name in _file_variables()}
-            env_settings.env_vars = {
-                name: value for name, value in env_settings.env_vars.items() if name not in files
-            }
-        return env_settings, secrets, init_settings
+        return _Environment(settings_cls), secrets, init_settings
 
     @property
     def store_url(self) -> str:
@@ -217,17 +230,19 @@ class Settings(BaseSettings):
 def load(config: Path | None = None, **overrides: Any) -> Settings:
     """Settings from ``config`` (else the file ``REMINT_CONFIG`` names) and the environment.
 
+    ``overrides`` come from the command line and win over both; None means not given.
     Raises InvalidSettings with every problem.
     """
     path = config or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
     document = _read_toml(path) if path else {}
-    document.update({key: value for key, value in overrides.items() if value is not None})
-    unknown = _unknown_variables(os.environ)
+    problems = [*_unknown_variables(os.environ), *_unreadable_files(os.environ)]
     try:
         settings = Settings(**document)
     except ValidationError as error:
-        raise InvalidSettings([*unknown, *_sentences(error)]) from None
-    problems = [*unknown, *conflicts(settings)]
+        raise InvalidSettings([*problems, *_sentences(error)]) from None
+    given = {key: value for key, value in overrides.items() if value is not None}
+    settings = settings.model_copy(update=given)
+    problems += conflicts(settings)
     if problems:
         raise InvalidSettings(problems)
     return settings
@@ -263,8 +278,8 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def secret(value: SecretStr | None) -> Secret | None:
-    """The core's kind of secret."""
-    return None if value is None else Secret(value.get_secret_value())
+    """The core's kind of secret; an empty one counts as not set."""
+    return Secret(value.get_secret_value()) if value is not None and value else None
 
 
 def secret_paths() -> list[tuple[str, ...]]:
@@ -287,14 +302,43 @@ def _file_variables() -> dict[str, tuple[str, ...]]:
 
 
 def _secret_files(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The secrets that ``…_FILE`` variables name; what cannot be read is left out."""
     found: dict[str, Any] = {}
     for variable, (section, key) in _file_variables().items():
-        path = environ.get(variable)
-        if path:
-            with open(path, "rb") as file:
-                text = file.read(MAX_SECRET_FILE_BYTES).decode().strip()
-            found.setdefault(section, {})[key] = text
+        if environ.get(variable):
+            with contextlib.suppress(OSError, ValueError):
+                found.setdefault(section, {})[key] = _secret_in(Path(environ[variable]))
     return found
+
+
+def _unreadable_files(environ: Mapping[str, str]) -> list[str]:
+    problems = []
+    for variable in _file_variables():
+        if environ.get(variable):
+            path = Path(environ[variable])
+            try:
+                _secret_in(path)
+            except OSError as error:
+                problems.append(f"{variable}: {path}: {error.strerror}")
+            except ValueError as error:
+                problems.append(f"{variable}: {path}: {error}")
+    return problems
+
+
+def _secret_in(path: Path) -> str:
+    """Raises OSError, and ValueError for a file that cannot be meant."""
+    with path.open("rb") as file:
+        data = file.read(MAX_SECRET_FILE_BYTES + 1)
+    if len(data) > MAX_SECRET_FILE_BYTES:
+        raise ValueError(f"the file is over {MAX_SECRET_FILE_BYTES} bytes")
+    try:
+        text = data.decode().strip()
+    except UnicodeDecodeError:
+        # "from None": the cause would quote the secret
+        raise ValueError("the file is not UTF-8 text") from None
+    if not text:
+        raise ValueError("the file is empty")
+    return text
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:

@@ -241,7 +241,9 @@ class Pipeline:
         # 8. Spend a one-time token; a retry of the same request may spend it again.
         if principal.one_time_token is not None:
             owner = f"{claim.scope}/{claim.request_id}" if claim.stored else claim.token_id
-            if not await self._replays.spend(principal.one_time_token, owner, expires_at):
+            # The mark outlives the token it marks, not the one that is about to be issued.
+            until = max(expires_at, principal.not_after or claim.expires_at)
+            if not await self._replays.spend(principal.one_time_token, owner, until):
                 raise InvalidToken("this token was used before", detail="replay")
         # 9. Issue.
         key = plan.provider.signing_key(plan.instance)

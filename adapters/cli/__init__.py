@@ -10,11 +10,15 @@ import sys
 
 import typer
 
+from adapters.bootstrap import REFUSALS
 from adapters.cli import configuration, instances, keys, serving, tokens, translating, users
 from adapters.cli.client import CallFailed
-from adapters.server import PortTaken
+from adapters.demo import DemoFailed
+from adapters.server import CertificateUnusable, PortTaken
 from adapters.settings import InvalidSettings
 from broker.errors import RemintError
+
+SENTENCES = (CallFailed, CertificateUnusable, DemoFailed, PortTaken)
 
 app = typer.Typer(
     name="remint",
@@ -39,8 +43,12 @@ def main() -> None:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         sys.exit(2)
-    except (CallFailed, PortTaken, RemintError) as error:
+    except (*SENTENCES, *REFUSALS, RemintError) as error:
         print(f"remint: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"remint: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

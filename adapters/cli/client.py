@@ -20,6 +20,7 @@ from aiohttp import web
 from adapters import bootstrap, codec
 from adapters.http.app import FrontDoor
 from adapters.settings import Settings, load, secret
+from adapters.telemetry import log
 
 T = TypeVar("T")
 
@@ -58,6 +59,8 @@ class Client:
                 answer = codec.decode_json(await response.read())
         except aiohttp.ClientError as error:
             raise CallFailed(f"cannot reach {self._url}: {error}") from None
+        except TimeoutError:
+            raise CallFailed(f"{self._url} did not answer in {TIMEOUT_SECONDS} s") from None
         if response.status >= 400:
             raise CallFailed(f"{response.status} {_said(answer)}")
         return answer
@@ -70,6 +73,8 @@ def run(
 
     async def main() -> T:
         settings = load(config)
+        # Standard output is for the command's result; structlog would write there by default.
+        log.configure("warning", settings.log.format)
         opened = _remote(settings, url, admin) if url else local(settings)
         async with opened as client:
             return await work(client)
@@ -106,18 +111,29 @@ async def local(settings: Settings) -> AsyncIterator[Client]:
         if administrator is None:
             raise CallFailed(f"the user {ADMINISTRATOR} is gone; import one with the role admin")
         session = await parts.sessions.open(administrator)
-        runner = web.AppRunner(FrontDoor(parts, broker).application(), access_log=None)
-        await runner.setup()
+        try:
+            async with _served(FrontDoor(parts, broker).application()) as http:
+                head = {settings.http.cookie_name: session.id.reveal()}
+                yield Client(http, "http://localhost", head)
+        finally:
+            await parts.sessions.end(session.id)
+    finally:
+        await broker.close()
+
+
+@contextlib.asynccontextmanager
+async def _served(app: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
+    """A connection to the application, on a socket in a folder of our own (mode 0700)."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "remint.sock")
             await web.UnixSite(runner, path).start()
             async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as http:
-                head = {settings.http.cookie_name: session.id.reveal()}
-                yield Client(http, "http://localhost", head)
-        await parts.sessions.end(session.id)
-        await runner.cleanup()
+                yield http
     finally:
-        await broker.close()
+        await runner.cleanup()
 
 
 def _admin_password(settings: Settings) -> str:

@@ -48,7 +48,8 @@ def get(
     async def work(client: Client) -> Any:
         return await client.call("GET", f"{BASE}/{quote(instance)}")
 
-    print(json.dumps(run(config, url, admin, work)[instance], indent=2))
+    answer = run(config, url, admin, work)
+    print(json.dumps(answer[answer["_id"]], indent=2))
 
 
 @app.command()

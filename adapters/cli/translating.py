@@ -52,7 +52,13 @@ def _input(token_type: str, username: str | None, secret: str) -> dict[str, Any]
         return {"token_type": token_type, "username": username, "password": secret}
     if token_type == OPENAM:
         return {"token_type": token_type, "session_id": secret}
-    return {**json.loads(secret), "token_type": token_type}
+    try:
+        state = json.loads(secret)
+    except ValueError:
+        state = None  # the parser's words stay out: they may quote a secret
+    if not isinstance(state, dict):
+        raise typer.BadParameter(f"write the state of a {token_type} token as a JSON object")
+    return {**state, "token_type": token_type}
 
 
 def _output(token_type: str, nonce: str | None, confirmation: str) -> dict[str, Any]:

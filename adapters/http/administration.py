@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -109,13 +110,14 @@ class KeyAdministration:
             algorithm = (await call.json_object()).get("algorithm")
             if not isinstance(algorithm, str):
                 raise InvalidRequest("name an algorithm: RS256 or ES256")
-            kid = self._keys.generate(realm, algorithm)
+            kid = await asyncio.to_thread(self._keys.generate, realm, algorithm)
             call.attempt.key_id = kid
             return Reply({"kid": kid}, 201)
         if call.method == "POST" and not rest and call.action == "import":
             body = await call.json_object()
             certificate = _pem(body, "certificate") or None
-            kid = self._keys.import_pem(realm, _pem(body, "key"), certificate)
+            key = _pem(body, "key")
+            kid = await asyncio.to_thread(self._keys.import_pem, realm, key, certificate)
             call.attempt.key_id = kid
             return Reply({"kid": kid}, 201)
         raise MethodNotAllowed("use GET, or POST with _action=generate or import")

@@ -151,6 +151,22 @@ class RequestLedgerContract:
         await raises(ClaimLost, stores.ledger.commit(stale, record, an_answer(), UNTIL))
         same(await stores.tokens.query(TokenQuery()), [a_record()])
 
+    async def test_an_answer_is_final(self, stores: StoresUnderTest) -> None:
+        """A second commit of the same claim is refused, and the first answer stands."""
+        won = await claimed(stores, a_claim())
+        await stores.ledger.commit(won, a_record(), an_answer(), UNTIL)
+        second = an_answer(body={"issued_token": "another"})
+        await raises(ClaimLost, stores.ledger.commit(won, a_record(), second, UNTIL))
+        await stores.ledger.release(won)
+        same(await stores.ledger.claim(a_claim(), LATER, LEASE), an_answer())
+
+    async def test_an_epoch_that_was_never_given_is_refused(self, stores: StoresUnderTest) -> None:
+        """A commit under a higher epoch than the stored one is refused like one under a lower."""
+        won = await claimed(stores, a_claim())
+        ahead = replace(won, epoch=won.epoch + 1)
+        await raises(ClaimLost, stores.ledger.commit(ahead, a_record(), an_answer(), UNTIL))
+        same(await stores.tokens.query(TokenQuery()), [])
+
     async def test_a_slow_owner_may_commit_while_nobody_took_over(
         self, stores: StoresUnderTest
     ) -> None:

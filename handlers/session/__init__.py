@@ -6,4 +6,4 @@ from handlers.session.validator import SessionValidator
 
 def handlers(ports: Ports) -> Handlers:
     """What this folder offers."""
-    return Handlers(validator=SessionValidator(ports.sessions))
+    return Handlers(validator=SessionValidator(ports.sessions, ports.users))

@@ -5,19 +5,24 @@ from __future__ import annotations
 from broker.errors import SessionInvalid
 from broker.instance import Instance
 from broker.model import OPENAM, Principal, ReceivedToken, Secret
-from broker.ports import SessionStore
+from broker.ports import SessionStore, UserStore
 from handlers.members import text_member
 
 MAX_SESSION_ID_LENGTH = 4096
+ENDED = "the session is not known, or it has ended"
 
 
 class SessionValidator:
-    """Looks the session up in ``sessions``; using it counts as access."""
+    """Looks the session up in ``sessions``; using it counts as access.
+
+    Its user is looked up too: who was removed or made inactive gets no token for an old login.
+    """
 
     token_type = OPENAM
 
-    def __init__(self, sessions: SessionStore) -> None:
+    def __init__(self, sessions: SessionStore, users: UserStore) -> None:
         self._sessions = sessions
+        self._users = users
 
     def parse(self, token: ReceivedToken) -> Secret:
         """Raises InvalidRequest naming the member that is missing."""
@@ -30,12 +35,16 @@ class SessionValidator:
         """
         session = await self._sessions.get(credential)
         if session is None or session.expired(now):
-            raise SessionInvalid("the session is not known, or it has ended")
+            raise SessionInvalid(ENDED)
+        user = await self._users.get(session.realm, session.principal)
+        if user is None or not user.active:
+            raise SessionInvalid(ENDED, detail="the session's user is gone or inactive")
         await self._sessions.touch(credential, int(now))
         return Principal(
             name=session.principal,
             realm=session.realm,
             method=OPENAM,
+            attributes=user.attributes,
             authenticated_at=session.created_at,
             not_after=session.life_expires_at,
             session_id=credential,

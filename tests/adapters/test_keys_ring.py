@@ -337,6 +337,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 from adapters.keys.files import KeyRing
+print("ready", flush=True)
 sys.stdin.readline()
 ring = KeyRing.open(Path(sys.argv[1]), None, ["/", "/fred"])
 print([key.entry.kid for realm in ("/", "/fred") for key in ring.list(realm)])
@@ -355,6 +356,9 @@ def test_first_start_of_several_processes_ends_with_one_set(tmp_path: Path) -> N
         )
         for _ in range(4)
     ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
     for process in started:
         assert process.stdin is not None
         process.stdin.write("go\n")

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,6 +163,34 @@ async def test_every_commit_reaches_the_disk(database: Database) -> None:
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
     assert await database.write(pragmas) == ["wal", 2]
+
+
+class BusyAtFirst(sqlite3.Connection):
+    """A connection that finds the file busy when it first switches it to WAL."""
+
+    refused = False
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if "journal_mode" in sql and not self.refused:
+            self.refused = True
+            busy = sqlite3.OperationalError("database is locked")
+            busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise busy
+        return super().execute(sql, parameters)
+
+
+def test_switching_to_wal_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that starts in the very moment in which another switches the file waits for it."""
+
+    def connect(path: Path, wait_seconds: float) -> sqlite3.Connection:
+        return sqlite3.connect(path, wait_seconds, isolation_level=None, factory=BusyAtFirst)
+
+    monkeypatch.setattr("adapters.stores.sqlite_schema.connect", connect)
+    prepare(path, ROOT.fingerprint)
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    connection.close()
 
 
 async def test_another_root_secret_is_refused(path: Path, stores: Stores) -> None:

@@ -12,7 +12,7 @@ from joserfc import jwk as joserfc_jwk
 from joserfc import jwt as joserfc_jwt
 from joserfc.jws import JWSRegistry
 from jwcrypto import jwk as jwcrypto_jwk  # type: ignore[import-untyped]  # it has no types
-from jwcrypto import jwt as jwcrypto_jwt  # type: ignore[import-untyped]  # it has no types
+from jwcrypto import jwt as jwcrypto_jwt
 
 from adapters.keys.signers import HmacSigner
 from broker.errors import CannotIssue, InvalidRequest

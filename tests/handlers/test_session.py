@@ -7,7 +7,7 @@ import pytest
 from broker.errors import InvalidRequest, SessionInvalid
 from broker.model import OPENAM, Secret, Session
 from handlers.session.validator import MAX_SESSION_ID_LENGTH, SessionValidator
-from tests.handlers.builders import NOW, Sessions, instance, received
+from tests.handlers.builders import NOW, Sessions, Users, instance, received, user
 
 ID = "AQIC5-planted-secret"
 SESSION = Session(
@@ -20,16 +20,17 @@ SESSION = Session(
     max_idle_seconds=60,
     max_life_seconds=1000,
 )
+OWNER = user(realm="/fred")
 
 
 async def test_standing_session_gives_its_principal_and_counts_as_access() -> None:
     """The principal is the session's, bounded by its life, and the session is touched."""
     sessions = Sessions(SESSION)
-    validator = SessionValidator(sessions)
+    validator = SessionValidator(sessions, Users(OWNER))
     credential = validator.parse(received(OPENAM, session_id=ID))
     found = await validator.validate(credential, instance(), NOW + 0.5)
     assert (found.name, found.realm, found.method) == ("demo", "/fred", OPENAM)
-    assert found.attributes is None
+    assert found.attributes == OWNER.attributes
     assert found.not_after == SESSION.life_expires_at
     assert found.authenticated_at == SESSION.created_at
     assert found.session_id == Secret(ID)
@@ -43,7 +44,7 @@ async def test_standing_session_gives_its_principal_and_counts_as_access() -> No
 )
 async def test_session_that_does_not_stand_is_refused(sessions: Sessions, now: int) -> None:
     """An unknown, idle or outlived session proves nothing, is not touched and is not shown."""
-    validator = SessionValidator(sessions)
+    validator = SessionValidator(sessions, Users(OWNER))
     credential = validator.parse(received(OPENAM, session_id=ID))
     with pytest.raises(SessionInvalid) as refusal:
         await validator.validate(credential, instance(), now)
@@ -54,8 +55,18 @@ async def test_session_that_does_not_stand_is_refused(sessions: Sessions, now: i
 async def test_ended_session_is_refused() -> None:
     """A logout ends the session for good."""
     sessions = Sessions(SESSION)
-    validator = SessionValidator(sessions)
+    validator = SessionValidator(sessions, Users(OWNER))
     await sessions.end(Secret(ID))
+    with pytest.raises(SessionInvalid):
+        await validator.validate(Secret(ID), instance(), NOW)
+
+
+@pytest.mark.parametrize(
+    "users", [Users(), Users(user(realm="/fred", active=False))], ids=["gone", "inactive"]
+)
+async def test_session_of_nobody_is_refused(users: Users) -> None:
+    """A session whose user was removed or made inactive proves nothing any more."""
+    validator = SessionValidator(Sessions(SESSION), users)
     with pytest.raises(SessionInvalid):
         await validator.validate(Secret(ID), instance(), NOW)
 
@@ -64,5 +75,5 @@ async def test_ended_session_is_refused() -> None:
 def test_session_id_must_be_a_string(value: object) -> None:
     """What cannot be a session id is refused by name, and not shown."""
     with pytest.raises(InvalidRequest, match="session_id") as refusal:
-        SessionValidator(Sessions()).parse(received(OPENAM, session_id=value))
+        SessionValidator(Sessions(), Users()).parse(received(OPENAM, session_id=value))
     assert ID not in refusal.value.sentence

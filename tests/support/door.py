@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
+import structlog
 from aiohttp import web
 
 from adapters import bootstrap
@@ -246,6 +248,8 @@ async def opened(
     **overrides: Any,
 ) -> AsyncIterator[Door]:
     """A broker on the state folder, with the user ``demo`` and the instance of ``an_instance``."""
+    # A test has another standard error than its fixtures, so the stream is looked up at each line.
+    structlog.configure(logger_factory=lambda *_: structlog.WriteLogger(sys.stderr))
     passwords = Passwords(cost=CHEAP)
     configured = settings(state, **overrides)
     if not (state / "keys").exists():
