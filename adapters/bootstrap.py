@@ -166,7 +166,15 @@ async def build(
         settings.audit.file or settings.state_dir / "audit.log", fsync=settings.audit.fsync
     )
     components = _components(
-        settings, url, clock, root, stores, keys, passwords, audit, events or EventLog()
+        settings,
+        url,
+        clock,
+        root,
+        stores,
+        keys,
+        passwords,
+        audit,
+        events or EventLog(enabled=settings.log.level == "debug"),
     )
     broker = Broker(components, url, stores, audit)
     if first:

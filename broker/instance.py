@@ -55,7 +55,7 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """Which key signs: the realm's active one of the algorithm's kind, one by ``kid``, or a secret."""
+    """Which key signs: the realm's active one of that kind, one by ``kid``, or a secret."""
 
     algorithm: str
     alias: str = ACTIVE_KEY
@@ -91,7 +91,7 @@ class OidcOptions:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A published STS, immutable. ``id`` is the deployment sub path: realm and URL element joined."""
+    """A published STS, immutable. ``id`` joins realm and URL element: the deployment sub path."""
 
     realm: str
     url_element: str
@@ -100,18 +100,18 @@ class Instance:
     oidc: OidcOptions | None = None
     persist_issued_tokens: bool = False
     revision: str = "0"
+    # Derived, once: every request asks for them.
+    id: str = field(init=False, compare=False)
+    offered: Mapping[tuple[TokenType, TokenType], Transform] = field(
+        init=False, compare=False, repr=False
+    )
+    outputs: frozenset[TokenType] = field(init=False, compare=False, repr=False)
 
-    @property
-    def id(self) -> str:
-        return instance_id(self.realm, self.url_element)
-
-    @property
-    def offered(self) -> Mapping[tuple[TokenType, TokenType], Transform]:
-        return MappingProxyType({(t.input, t.output): t for t in reversed(self.transforms)})
-
-    @property
-    def outputs(self) -> frozenset[TokenType]:
-        return frozenset(t.output for t in self.transforms)
+    def __post_init__(self) -> None:
+        pairs = {(t.input, t.output): t for t in reversed(self.transforms)}
+        object.__setattr__(self, "id", instance_id(self.realm, self.url_element))
+        object.__setattr__(self, "offered", MappingProxyType(pairs))
+        object.__setattr__(self, "outputs", frozenset(t.output for t in self.transforms))
 
 
 def compiled(

@@ -22,7 +22,7 @@ from broker.trail import AuditTrail
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """A token shown to the instance it is said to come from; nothing in ``unverified`` is checked."""
+    """A token shown to the instance it is said to come from; ``unverified`` is not checked."""
 
     instance: str
     unverified: Mapping[str, Any] = field(repr=False)

@@ -46,7 +46,7 @@ class TokenValidator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IssueOrder:
-    """All that a provider may use: it calls neither clock nor random. ``options`` it parsed itself."""
+    """All that a provider may use: it calls neither clock nor random."""
 
     instance: Instance
     principal: Principal
@@ -91,7 +91,7 @@ class TokenProvider(Protocol):
     async def issue(self, order: IssueOrder) -> IssuedToken: ...
 
     def name(self, state: Mapping[str, Any]) -> TokenName:
-        """Read a token presented for validate or cancel; raises InvalidRequest if it cannot be one."""
+        """Read a token presented for validate or cancel; raises InvalidRequest."""
 
 
 class ClaimsMapper(Protocol):
@@ -106,7 +106,7 @@ class Authenticator(Protocol):
     async def authenticate(
         self, realm: str, username: str, password: Secret, address: str | None
     ) -> User:
-        """The user; raises AuthenticationFailed, doing equal work whether the name is known or not."""
+        """The user; raises AuthenticationFailed after equal work for known and unknown names."""
 
 
 # -- keys ----------------------------------------------------------------------------------------
