@@ -257,8 +257,15 @@ def _listen(settings: Settings, *, shared: bool, port: int | None = None) -> soc
         return socket.create_server(address, family=family, reuse_port=shared, backlog=BACKLOG)
     except OSError as error:
         raise PortTaken(
-            f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
+            f"cannot listen on {address[0]} port {address[1]}: {_reason(error)}"
         ) from None
+
+
+def _reason(error: OSError) -> str:
+    """What the system says; the library adds the address once more. Resolvers have own numbers."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _listening_url(settings: Settings, listener: socket.socket) -> str:

@@ -175,7 +175,9 @@ class Pipeline:
         waited = 0.0
         while True:
             try:
-                return await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS)
+                return _in_time(
+                    await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS), proposal
+                )
             except RequestInProgress:
                 if waited >= CLAIM_WAIT_SECONDS:
                     raise
@@ -298,6 +300,16 @@ class Pipeline:
             return
         until = self._clock.now() + self._answers_ttl_seconds
         await self._ledger.commit(claim, None, answer, until)
+
+
+def _in_time(claimed: Claim | Answer, proposal: Claim) -> Claim | Answer:
+    """A claim that was left so long ago that its token has expired gets the times of today.
+
+    It was never committed, so nobody has that token; its id stays.
+    """
+    if isinstance(claimed, Answer) or claimed.expires_at > proposal.issued_at:
+        return claimed
+    return replace(claimed, issued_at=proposal.issued_at, expires_at=proposal.expires_at)
 
 
 def _note_request(attempt: Attempt, request: TranslationRequest) -> None:

@@ -6,6 +6,7 @@ objects, which show nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from dataclasses import asdict
@@ -25,6 +26,23 @@ LEVELS = {
 }
 
 
+class StandardError:
+    """Writes log lines to whatever standard error is at that moment.
+
+    A line that cannot be written is lost: a log that fails must not fail the request it tells of.
+    """
+
+    def __init__(self, *_: object) -> None:
+        """structlog hands in what a logger was asked for by; nothing here depends on it."""
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = msg
+
+
 def configure(level: str, format: Literal["console", "json"]) -> None:
     """Set up structlog and the standard library's logging for this process."""
     renderer: structlog.typing.Processor = (
@@ -41,7 +59,7 @@ def configure(level: str, format: Literal["console", "json"]) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=StandardError,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=LEVELS["warning"], stream=sys.stderr, format="%(message)s")
