@@ -204,6 +204,9 @@ class ReplayCache(Protocol):
     async def spend(self, token: str, owner: str, until: float) -> bool:
         """True if ``owner`` is the first (or the same) to spend it. Atomic."""
 
+    async def reap(self, now: float) -> int:
+        """Forget what was spent and has ended (``until`` <= now); returns how many."""
+
 
 class SessionStore(Protocol):
     """Sessions, found by their id and kept by its digest."""

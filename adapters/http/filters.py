@@ -94,6 +94,7 @@ def _term(tokens: list[_Token], at: int, depth: int) -> tuple[list[tuple[str, st
     name = field.text.removeprefix("/")
     if name not in FIELDS:
         raise InvalidRequest(f"there is no field {name[:64]}; {USAGE}")
-    if value.kind not in ("string", "word") or value.text in ("true", "false"):
+    literal = value.kind == "word" and value.text.lower() in ("true", "false")
+    if value.kind not in ("string", "word") or literal:
         raise InvalidRequest(USAGE)
     return [(name, value.text)], at + 3

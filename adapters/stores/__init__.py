@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from adapters.keys.root_secret import RootSecret
 from broker.ports import (
@@ -53,13 +52,6 @@ class SchemaTooNew(StoreRefused):
     """A newer version wrote the store."""
 
 
-class StoredReplays(ReplayCache, Protocol):
-    """A replay cache that grows until it is reaped."""
-
-    async def reap(self, now: float) -> int:
-        """Forget what was spent and has ended (``until`` <= now); returns how many."""
-
-
 async def _nothing_to_close() -> None:
     return None
 
@@ -70,7 +62,7 @@ class Stores:
 
     tokens: TokenStore
     ledger: RequestLedger
-    replays: StoredReplays
+    replays: ReplayCache
     sessions: SessionStore
     instances: InstanceStore
     users: UserStore
