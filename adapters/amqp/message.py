@@ -1,0 +1,171 @@
+"""A delivery, read: its properties as plain values, and the messages that go back out.
+
+Nothing here trusts a property further than its type. The body may hold a password; it is never
+shown, and a dead letter carries its size and keyed digest in its place.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aio_pika import DeliveryMode, Message
+from aiormq.abc import DeliveredMessage
+
+from adapters import codec
+from adapters.amqp.tolerance import UnreadableProperties
+from broker.errors import InvalidRequest, Refusal
+from broker.model import Answer
+
+ANONYMOUS = "anonymous"
+REPLY_PREFIX = "remint.reply."
+SERVER_NAMED_PREFIX = "amq.gen-"
+DIRECT_REPLY = "amq.rabbitmq.reply-to"
+
+# W3C Trace Context, section 3.2; what does not look like it is ignored, as section 4.3 asks.
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+MAX_EXPIRATION_DIGITS = 15  # milliseconds; beyond them lies no deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request as it arrived. ``expired`` if the message server gave up waiting for us.
+
+    ``timestamp`` is in seconds since the epoch. ``user_id`` was checked by RabbitMQ against the
+    publisher's login. An empty property counts as absent.
+    """
+
+    body: bytes = field(repr=False)
+    type: str | None = None
+    message_id: str | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    timestamp: float | None = None
+    expiration: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    readable: bool = True
+    expired: bool = False
+
+    @property
+    def reply_allowed(self) -> bool:
+        """Whether answers may go to ``reply_to``: a queue of the requester's own, or none named."""
+        target = self.reply_to
+        if target is None or target == DIRECT_REPLY or target.startswith(f"{DIRECT_REPLY}."):
+            return True
+        if target.startswith(SERVER_NAMED_PREFIX):
+            return True
+        own = f"{REPLY_PREFIX}{self.user_id or ANONYMOUS}."
+        # One word after the user, so that user "a" cannot name a queue of user "a.b".
+        return target.startswith(own) and "." not in target.removeprefix(own)
+
+    @property
+    def traceparent(self) -> str | None:
+        value = self.headers.get("traceparent")
+        return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
+
+    def deadline(self) -> float | None:
+        """When the answer loses its worth, in seconds since the epoch. Raises InvalidRequest."""
+        given = self.headers.get("deadline")
+        if given is not None:
+            if isinstance(given, bool) or not isinstance(given, int | float):
+                raise InvalidRequest("the deadline header must be a number of milliseconds")
+            return given / 1000
+        if self.timestamp is None or self.expiration is None:
+            return None
+        if not (self.expiration.isascii() and self.expiration.isdigit()):
+            raise InvalidRequest("expiration must be a number of milliseconds")
+        if len(self.expiration) > MAX_EXPIRATION_DIGITS:
+            return None
+        return self.timestamp + int(self.expiration) / 1000
+
+
+def read(delivered: DeliveredMessage, *, expired: bool) -> Incoming:
+    """The delivery as plain values; never fails, whatever the publisher wrote."""
+    given = delivered.header.properties
+    timestamp = given.timestamp
+    return Incoming(
+        body=delivered.body,
+        type=given.message_type or None,
+        message_id=given.message_id or None,
+        correlation_id=given.correlation_id or None,
+        reply_to=given.reply_to or None,
+        user_id=given.user_id or None,
+        app_id=given.app_id or None,
+        content_type=given.content_type or None,
+        content_encoding=given.content_encoding or None,
+        timestamp=timestamp.timestamp() if isinstance(timestamp, datetime) else None,
+        expiration=given.expiration or None,
+        headers=given.headers or {},
+        readable=not isinstance(given, UnreadableProperties),
+        expired=expired,
+    )
+
+
+def answer_message(incoming: Incoming, answer: Answer, body: bytes, now: float) -> Message:
+    """The answer as it goes out; ``body`` is ``answer.body`` encoded."""
+    headers: dict[str, Any] = {
+        "status": answer.status,
+        "retry": codec.retry_advice(answer.status),
+    }
+    if answer.token_id is not None:
+        headers["token-id"] = answer.token_id
+    if answer.expires_at is not None:
+        headers["expires-at"] = answer.expires_at
+    if incoming.traceparent is not None:
+        headers["traceparent"] = incoming.traceparent
+    return Message(
+        body,
+        headers=headers,
+        content_type="application/json",
+        delivery_mode=DeliveryMode.PERSISTENT,
+        correlation_id=incoming.correlation_id or incoming.message_id,
+        # Its own, as a return is matched to its publish by message id.
+        message_id=uuid.uuid4().hex,
+        timestamp=int(now),
+    )
+
+
+def dead_letter(incoming: Incoming, refusal: Refusal, digest_key: bytes) -> Message:
+    """What an operator may see of a message that cannot be answered.
+
+    ``user_id`` and ``expiration`` become headers: RabbitMQ would check the one against our own
+    login, and act on the other. Unknown headers stay behind, as they may hold anything.
+    """
+    digest = hmac.new(digest_key, incoming.body, "sha256").hexdigest()
+    headers: dict[str, Any] = {
+        "x-remint-reason": refusal.sentence,
+        "x-remint-status": codec.status_of(refusal),
+        "x-remint-size": len(incoming.body),
+        "x-remint-digest": digest,
+    }
+    if incoming.user_id is not None:
+        headers["x-remint-user-id"] = incoming.user_id
+    if incoming.expiration is not None:
+        headers["x-remint-expiration"] = incoming.expiration
+    if incoming.traceparent is not None:
+        headers["traceparent"] = incoming.traceparent
+    deadline = incoming.headers.get("deadline")
+    if isinstance(deadline, int | float):
+        headers["deadline"] = deadline
+    return Message(
+        b"",
+        headers=headers,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        type=incoming.type,
+        message_id=incoming.message_id,
+        correlation_id=incoming.correlation_id,
+        reply_to=incoming.reply_to,
+        app_id=incoming.app_id,
+        content_type=incoming.content_type,
+        content_encoding=incoming.content_encoding,
+        timestamp=incoming.timestamp,
+    )
