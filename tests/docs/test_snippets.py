@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-import time
 import tomllib
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +16,7 @@ from adapters.instances import toml
 from adapters.settings import Settings
 from broker.instance import compiled
 from broker.model import TokenType
-from tests.support.ports import free_port
+from tests.docs.conftest import Demo
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -65,57 +58,6 @@ def test_toml_is_read_as_what_it_is(snippet: Snippet, tmp_path: Path) -> None:
         assert users.read(path)
     else:
         assert Settings(**document)
-
-
-@pytest.mark.parametrize("snippet", _snippets("json"), ids=_name)
-def test_json_is_json(snippet: Snippet) -> None:
-    """A JSON snippet parses."""
-    json.loads(snippet.text)
-
-
-@dataclass(frozen=True)
-class Demo:
-    folder: Path
-    port: int
-    environment: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo broker in a folder of its own, with `remint` on the path."""
-    folder = tmp_path_factory.mktemp("reader")
-    shim = folder / "bin" / "remint"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m adapters.cli "$@"\n')
-    shim.chmod(0o755)
-    port = free_port()
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("REMINT_")},
-        "PATH": f"{shim.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "REMINT_HTTP__PORT": str(port),
-    }
-    process = subprocess.Popen(
-        [str(shim), "demo"], cwd=folder, env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        _wait(f"http://127.0.0.1:{port}/readyz")
-        yield Demo(folder, port, environment)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(url: str) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except urllib.error.URLError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
 
 
 @pytest.mark.slow
