@@ -170,7 +170,11 @@ def _signals_held() -> Iterator[None]:
 
 
 async def _called(served: Served, url: str) -> int:
-    return CLIENT_DONE if await served(url) else 0
+    try:
+        return CLIENT_DONE if await served(url) else 0
+    except Exception as error:
+        _log.error("stopping", reason=str(error), error=type(error).__name__)
+        return 1
 
 
 async def _serve(

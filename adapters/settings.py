@@ -361,7 +361,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise InvalidSettings([f"{path}: {error.strerror}"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or no UTF-8
         raise InvalidSettings([f"{path}: {error}"]) from None
 
 

@@ -28,7 +28,7 @@ def list_tokens(
 ) -> None:
     """Records of issued tokens, a JSON line each; name an instance, a principal or both."""
     named = {"sts_id": instance, "token_principal": principal}
-    terms = [f"/{field} eq {json.dumps(value)}" for field, value in named.items() if value]
+    terms = [f"/{field} eq {_quoted(value)}" for field, value in named.items() if value]
     if not terms:
         raise typer.BadParameter("name --instance, --principal or both")
 
@@ -75,6 +75,11 @@ def cancel(
         return await client.call("DELETE", f"/sts-tokengen/{quote(token_id, safe='')}")
 
     print(run(config, url, admin, work)["result"])
+
+
+def _quoted(value: str) -> str:
+    """A string of the filter's grammar, which knows no escapes but backslashes."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _state(token_type: str, token: str) -> dict[str, str]:

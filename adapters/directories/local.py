@@ -77,7 +77,7 @@ class Passwords:
             fits = await loop.run_in_executor(self._pool, self._verify, stored, password.reveal())
         finally:
             self._in_work -= 1
-        return fits and password_hash is not None
+        return fits and bool(password_hash)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -145,6 +145,8 @@ class LocalAuthenticator:
         sized = 0 < len(password.reveal().encode()) <= MAX_PASSWORD_BYTES
         stored = user.password_hash if user is not None and usable and sized else None
         fits = await self._passwords.matches(stored, password if sized else Secret("-"))
+        if throttled:
+            self._throttle.check(key)  # once more: guesses sent at once passed the first together
         if user is not None and fits:
             if throttled:
                 self._throttle.succeeded(key)

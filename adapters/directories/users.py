@@ -15,11 +15,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
 
 from broker.errors import InvalidRequest
 from broker.model import Secret, User, normal_realm
@@ -29,6 +33,8 @@ MAX_NAME_LENGTH = 255
 MAX_ATTRIBUTES = 100
 MAX_VALUES = 100
 MAX_VALUE_LENGTH = 4096
+MAX_HASH_LENGTH = 512
+MEMBERS = {"name", "realm", "password_hash", "active", "attributes"}
 HASH_PREFIX = "$argon2id$"
 
 # XML 1.0 section 2.2: what an assertion cannot carry is refused before it is stored.
@@ -46,9 +52,11 @@ def checked_name(value: Any) -> str:
 
 def checked_hash(value: Any) -> Secret:
     """The PHC string of an argon2id hash. Raises InvalidRequest."""
-    if not isinstance(value, str) or not value.startswith(HASH_PREFIX) or len(value) > 512:
-        raise InvalidRequest("password_hash is what `remint users hash` prints")
-    return Secret(value)
+    if isinstance(value, str) and value.startswith(HASH_PREFIX) and len(value) <= MAX_HASH_LENGTH:
+        with contextlib.suppress(InvalidHashError):
+            extract_parameters(value)
+            return Secret(value)
+    raise InvalidRequest("password_hash is what `remint users hash` prints")
 
 
 def checked_attributes(value: Any) -> dict[str, tuple[str, ...]]:
@@ -77,12 +85,21 @@ def read(path: Path) -> list[User]:
     """The users of a file. Raises InvalidRequest naming what is wrong."""
     try:
         with path.open("rb") as file:
-            entries = tomllib.load(file).get("user", [])
-    except (OSError, tomllib.TOMLDecodeError) as error:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise InvalidRequest(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # no TOML, or no UTF-8
         raise InvalidRequest(f"{path}: {error}") from None
-    if not isinstance(entries, list):
-        raise InvalidRequest(f"{path}: write each user under [[user]]")
-    return [_user(entry) for entry in entries]
+    entries = document.get("user", [])
+    if not isinstance(entries, list) or document.keys() - {"user"}:
+        raise InvalidRequest(f"{path}: write each user under [[user]], and nothing else")
+    found = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(_user(entry))
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{path}: user {number}: {error.sentence}") from None
+    return found
 
 
 async def import_file(path: Path, users: UserStore) -> int:
@@ -93,12 +110,19 @@ async def import_file(path: Path, users: UserStore) -> int:
     return len(found)
 
 
-def _user(entry: Mapping[str, Any]) -> User:
-    name = checked_name(entry.get("name"))
+def _user(entry: Any) -> User:
+    if not isinstance(entry, Mapping):
+        raise InvalidRequest("write each user under [[user]]")
+    unknown = sorted(entry.keys() - MEMBERS)
+    if unknown:
+        raise InvalidRequest(f"there is no member {', '.join(unknown)[:64]}")
+    realm = entry.get("realm", "/")
+    if not isinstance(realm, str) or not isinstance(entry.get("active", True), bool):
+        raise InvalidRequest("realm is a string, active is true or false")
     return User(
-        name=name,
-        realm=normal_realm(str(entry.get("realm", "/"))),
+        name=checked_name(entry.get("name")),
+        realm=normal_realm(realm),
         password_hash=checked_hash(entry.get("password_hash")),
         attributes=checked_attributes(entry.get("attributes")),
-        active=entry.get("active", True) is True,
+        active=entry.get("active", True),
     )

@@ -33,6 +33,7 @@ class AuditFile:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
         self._pending: list[bytes] = []
         self._written: asyncio.Future[None] | None = None
+        self._torn = False
 
     async def record(self, record: AuditRecord) -> None:
         """Written when it returns. Raises Unavailable if it could not be."""
@@ -69,9 +70,12 @@ class AuditFile:
             _settle(written, None)
 
     def _write(self, lines: bytes) -> None:
-        view = memoryview(lines)
+        # A write that failed half-way left part of a line: what follows starts on its own.
+        view = memoryview(b"\n" + lines if self._torn else lines)
+        self._torn = True
         while view:
             view = view[os.write(self._descriptor, view) :]
+        self._torn = False
         if self._fsync:
             os.fsync(self._descriptor)
 

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +15,12 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
-import structlog
 from aiohttp import web
 
 from adapters import bootstrap
 from adapters.bootstrap import Broker
 from adapters.directories.local import HashCost, Passwords
-from adapters.http.app import FrontDoor
+from adapters.http.app import FrontDoor, runner
 from adapters.keys import private_keys
 from adapters.keys.files import KeyRing
 from adapters.settings import Settings
@@ -38,7 +36,7 @@ from broker.model import (
     TokenType,
     User,
 )
-from broker.ports import AuditSink, Clock, TokenQuery
+from broker.ports import Clock, TokenQuery
 from tests.support.planted import ADMIN_PASSWORD, CLIENT_SECRET, USER_PASSWORD, Planted
 
 CHEAP = HashCost(memory_kib=64, passes=1, lanes=1)
@@ -47,6 +45,7 @@ AUDIENCE = "https://sp.example.com"
 ELEMENT = "username-transformer"
 HEADER = "iPlanetDirectoryPro"
 REALM = "/fred/bobo"
+LINGER_SECONDS = 0.5  # how long a connection is read on after its body was refused
 
 
 class FrozenClock:
@@ -243,20 +242,17 @@ async def opened(
     planted: Planted,
     *,
     clock: Clock | None = None,
-    audit: AuditSink | None = None,
     stores: Stores | None = None,
     **overrides: Any,
 ) -> AsyncIterator[Door]:
     """A broker on the state folder, with the user ``demo`` and the instance of ``an_instance``."""
-    # A test has another standard error than its fixtures, so the stream is looked up at each line.
-    structlog.configure(logger_factory=lambda *_: structlog.WriteLogger(sys.stderr))
     passwords = Passwords(cost=CHEAP)
     configured = settings(state, **overrides)
     if not (state / "keys").exists():
         shutil.copytree(_made_keys(configured.all_realms), state / "keys")
     with patch.object(private_keys, "read", _read_once):
         broker = await bootstrap.build(
-            configured, url=ISSUER, passwords=passwords, clock=clock, audit=audit, stores=stores
+            configured, url=ISSUER, passwords=passwords, clock=clock, stores=stores
         )
     parts = broker.components
     for realm in parts.settings.all_realms:
@@ -266,14 +262,14 @@ async def opened(
         )
     await parts.instances.load(an_instance())
     broker.start()
-    runner = web.AppRunner(FrontDoor(parts, broker).application(), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    serving = runner(FrontDoor(parts, broker).application(), lingering_time=LINGER_SECONDS)
+    await serving.setup()
+    site = web.TCPSite(serving, "127.0.0.1", 0)
     await site.start()
-    port = runner.addresses[0][1]
+    port = serving.addresses[0][1]
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             yield Door(broker, f"http://127.0.0.1:{port}", http, planted)
     finally:
-        await runner.cleanup()
+        await serving.cleanup()
         await broker.close()

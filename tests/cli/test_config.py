@@ -1,0 +1,104 @@
+"""``remint config``: check, show, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.settings import Settings, secret_paths
+from tests.cli.conftest import Remint
+from tests.support.planted import MARK
+
+
+def test_check(remint: Remint) -> None:
+    """Settings that hold together are said to; exit code 0."""
+    done = remint("config", "check")
+    assert (done.code, done.out, done.err) == (0, "the settings hold together\n", "")
+
+
+def test_check_says_it_all(remint: Remint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every problem has a line of its own, whatever kind it is of; exit code 2."""
+    file = tmp_path / "remint.toml"
+    file.write_text("[http]\nprot = 80\n")
+    wrong = {
+        "REMINT_HTTP__PORT": "99999",
+        "REMINT_REALMS": "not json",
+        "REMINT_TYPO": "1",
+        "REMINT_KEYS__ROOT_SECRET_FILE": str(tmp_path / "nowhere"),
+        "REMINT_LOG__LEVEL": f"loud-{MARK}",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    done = remint("config", "check", "--config", str(file))
+    assert (done.code, done.out) == (2, "")
+    assert sorted(line.split(":")[0] for line in done.err.splitlines()) == [
+        "REMINT_KEYS__ROOT_SECRET_FILE",
+        "REMINT_TYPO",
+        "http.port",
+        "http.prot",
+        "log.level",
+        "realms",
+    ]
+
+
+def test_check_finds_conflicts(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that are each right and do not go together are problems too."""
+    monkeypatch.setenv("REMINT_STORE__URL", "memory://")
+    monkeypatch.setenv("REMINT_WORKERS", "2")
+    monkeypatch.setenv("REMINT_HTTP__TLS", "on")
+    done = remint("config", "check")
+    assert (done.code, done.out) == (2, "")
+    assert [line.split(":")[0] for line in done.err.splitlines()] == ["store.url", "http.tls"]
+
+
+def test_check_warns(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What works but is weak is a warning; exit code 0."""
+    monkeypatch.setenv("REMINT_AMQP__URL", f"amqp://u:{MARK}@localhost/")
+    monkeypatch.setenv("REMINT_AMQP__ALLOW_ANONYMOUS", "true")
+    monkeypatch.setenv("REMINT_SECURITY__ALLOW_LEGACY_OUTPUT", '["cbc", "sha1"]')
+    done = remint("config", "check")
+    assert (done.code, done.out) == (0, "the settings hold together\n")
+    assert [line.split(":")[:2] for line in done.err.splitlines()] == [
+        ["warning", " amqp.allow_anonymous"],
+        ["warning", " security.allow_legacy_output"],
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_no_file(remint: Remint, tmp_path: Path, command: str) -> None:
+    """A file that is missing or no TOML is named; exit code 2."""
+    file = tmp_path / "remint.toml"
+    done = remint("config", command, "--config", str(file))
+    assert (done.code, done.err) == (2, f"{file}: No such file or directory\n")
+    file.write_text("= 1")
+    done = remint("config", command, "--config", str(file))
+    assert done.code == 2
+    assert done.err.startswith(f"{file}: ")
+
+
+def test_show_hides_secrets(
+    remint: Remint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The settings in force are shown, and every secret among them as stars."""
+    for section, key in secret_paths():
+        (tmp_path / key).write_text(f"secret-{MARK}")
+        monkeypatch.delenv(f"REMINT_{section}__{key}".upper(), raising=False)
+        monkeypatch.setenv(f"REMINT_{section}__{key}_FILE".upper(), str(tmp_path / key))
+    monkeypatch.setenv("REMINT_HTTP__PORT", "8443")
+    done = remint("config", "show")
+    assert (done.code, done.err) == (0, "")
+    shown = json.loads(done.out)
+    assert shown["http"]["port"] == 8443
+    hidden = [shown[section][key] for section, key in secret_paths()]
+    assert hidden == ["**********"] * 4
+
+
+def test_schema(remint: Remint) -> None:
+    """The schema names every setting of the file."""
+    done = remint("config", "schema")
+    assert done.code == 0
+    schema = json.loads(done.out)
+    assert set(schema["properties"]) == set(Settings.model_fields)
+    assert schema["additionalProperties"] is False

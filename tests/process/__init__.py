@@ -1,0 +1,1 @@
+"""Tests of the broker as processes: killed, stopped, several at once."""
