@@ -27,7 +27,7 @@ from broker.trail import AuditTrail
 
 RETRY_PAUSES = (0.1, 0.4, 1.5)  # seconds; afterwards the requester hears of the failure
 
-log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Consumer:
@@ -121,7 +121,7 @@ def _encoded(answer: Answer) -> tuple[Answer, bytes]:
 
 
 def _log_of(incoming: Incoming) -> structlog.stdlib.BoundLogger:
-    bound: structlog.stdlib.BoundLogger = log.bind(
+    bound: structlog.stdlib.BoundLogger = _log.bind(
         message_id=incoming.message_id, user_id=incoming.user_id
     )
     return bound

@@ -24,8 +24,8 @@ from adapters.amqp.tolerance import tolerate_unreadable_properties
 from broker.model import Secret
 
 OPEN_SECONDS = 15.0
-CLOSE_SECONDS = 5.0
-CANCEL_SECONDS = 5.0
+CLOSE_SECONDS = 3.0
+CANCEL_SECONDS = 2.0
 HEARTBEAT_SECONDS = "15"  # a dead peer is noticed within a minute; the URL may say otherwise
 
 OnDelivery = Callable[["Link", str, DeliveredMessage], None]
@@ -95,8 +95,9 @@ class Link:
     async def stop_consuming(self) -> None:
         """No new deliveries; those that came are still ours to acknowledge."""
         with contextlib.suppress(Exception):
-            for tag in self._consumers:
-                await self._deliveries.basic_cancel(tag, timeout=CANCEL_SECONDS)
+            async with asyncio.timeout(CANCEL_SECONDS):
+                for tag in self._consumers:
+                    await self._deliveries.basic_cancel(tag)
 
     async def acknowledge(self, delivered: DeliveredMessage) -> None:
         """A failed acknowledgement is no failure: the delivery comes again and is known by then."""

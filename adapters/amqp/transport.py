@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from aiormq.abc import DeliveredMessage
 
 from adapters.amqp import message
 from adapters.amqp.consumer import Consumer
-from adapters.amqp.link import Link
+from adapters.amqp.link import CLOSE_SECONDS, Link
 from adapters.amqp.publish import UnconfirmedError
 from adapters.amqp.topology import EXPIRED, REQUESTS, TopologyError
 from broker.lifecycle import Lifecycle
@@ -25,7 +26,7 @@ FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 10.0  # a link that lived this long starts the pauses anew
 
-log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class AmqpTransport:
@@ -102,18 +103,20 @@ class AmqpTransport:
             await asyncio.wait(self._work, timeout=seconds)
         await self._drop_work()
         self._stopped.set()
-        await self._ended.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._ended.wait()
 
     async def _serve(self) -> None:
         """One link from its opening to its loss; says why it could not be had."""
         try:
             link = await Link.open(self._url)
         except TopologyError as error:
-            log.error("amqp queues are not as they must be", problem=str(error))
+            _log.error("amqp queues are not as they must be", problem=str(error))
             return
         except Exception as error:
             # Its text may quote the address with the password in it.
-            log.warning("amqp server not reached", server=self._server, error=type(error).__name__)
+            _log.warning("amqp server not reached", server=self._server, error=type(error).__name__)
             return
         try:
             await self._consume(link)
@@ -128,14 +131,14 @@ class AmqpTransport:
             queues = {REQUESTS: self._prefetch, EXPIRED: self._prefetch}
             await link.consume(queues, self._accept)
         except Exception as error:
-            log.warning("amqp queues not consumed", error=type(error).__name__)
+            _log.warning("amqp queues not consumed", error=type(error).__name__)
             return
         if not self._stopping.is_set():
             self._link = link
-            log.info("amqp consuming", server=self._server)
+            _log.info("amqp consuming", server=self._server)
         await _first(link.lost, self._stopped)
         if not self._stopping.is_set():
-            log.warning("amqp link lost", server=self._server)
+            _log.warning("amqp link lost", server=self._server)
 
     def _accept(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
         """Start work on a delivery, apart from the link's own tasks: it outlives the link."""
@@ -152,7 +155,7 @@ class AmqpTransport:
         except UnconfirmedError:
             link.abandon()
         except Exception as error:
-            log.error("amqp delivery not handled", error=type(error).__name__)
+            _log.error("amqp delivery not handled", error=type(error).__name__)
             link.abandon()
         else:
             await link.acknowledge(delivered)

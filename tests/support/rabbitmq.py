@@ -21,7 +21,11 @@ CONTROL_SECONDS = 60.0
 USERS = {"broker": "broker-password", "alice": "alice-password", "mallory": "mallory-password"}
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
-_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")  # even if the run itself is killed
+# Even if the test run itself is killed: the shell hears of it, and ends the group it leads.
+_DIE_WITH_PARENT = (
+    *("setpriv", "--pdeathsig", "TERM", "--"),
+    *("sh", "-c", 'trap "kill -9 0" TERM; "$@" & wait', "sh"),
+)
 
 
 class RabbitMQ:
@@ -44,12 +48,20 @@ class RabbitMQ:
 
     def start(self) -> None:
         """Returns once the server speaks AMQP."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start and do not wait. Call it in the main thread: a thread's end is a parent's death."""
         if self._epmd is None:
             self._epmd = self._spawn("epmd", "-port", str(self._epmd_port))
         self._server = self._spawn(str(BIN / "rabbitmq-server"))
+
+    def wait_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > deadline:
+            ended = self._server is None or self._server.poll() is not None
+            if ended or time.monotonic() > deadline:
                 raise RuntimeError(f"RabbitMQ did not start:\n{self.log()[-4000:]}")
             time.sleep(0.1)
 
