@@ -44,7 +44,7 @@ from handlers.claims import ProfileClaimsMapper
 ADMINISTRATOR = "admin"
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105  # the name of a file
 ADMIN_PASSWORD_BYTES = 18
-KEY_RELOAD_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 
 Seed = Callable[[Components], Awaitable[None]]
 
@@ -73,7 +73,7 @@ class Broker:
 
     def start(self) -> None:
         self._tasks.append(asyncio.create_task(self._reap_for_ever()))
-        self._tasks.append(asyncio.create_task(self._reload_keys_for_ever()))
+        self._tasks.append(asyncio.create_task(self._watch_files_for_ever()))
         if self.amqp is not None:
             self._tasks.append(asyncio.create_task(self.amqp.run()))
 
@@ -124,13 +124,16 @@ class Broker:
             except Exception as error:
                 _log.warning("could not remove what has expired", error=type(error).__name__)
 
-    async def _reload_keys_for_ever(self) -> None:
+    async def _watch_files_for_ever(self) -> None:
+        """Keys that another process changed, and an audit file that was moved away."""
         while True:
-            await asyncio.sleep(KEY_RELOAD_SECONDS)
+            await asyncio.sleep(WATCH_SECONDS)
             try:
                 self.components.keys.reload_if_changed()
+                if isinstance(self.audit, AuditFile):
+                    self.audit.follow()
             except Exception as error:
-                _log.warning("could not reload the keys", error=type(error).__name__)
+                _log.warning("could not look after the files", error=type(error).__name__)
 
 
 async def build(
@@ -332,7 +335,14 @@ async def _administrator(password: Secret, passwords: Passwords) -> User:
 
 
 def _make_private_folder(path: Path) -> None:
+    """Raises CannotStart for a folder that somebody else could have filled."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found, user = path.stat(), os.geteuid()
+    if found.st_mode & 0o022 or (found.st_uid not in (user, 0) and user != 0):
+        raise CannotStart(
+            f"{path} belongs to another user or can be written by others; "
+            "give the broker a folder of its own, with mode 0700"
+        )
 
 
 def _kept_password(path: Path) -> Secret:
@@ -348,4 +358,9 @@ def _kept_password(path: Path) -> Secret:
             os.link(draft, path)
     finally:
         draft.unlink()
-    return Secret(path.read_text().strip())
+    if path.stat().st_mode & 0o077:
+        raise CannotStart(f"{path} can be read by others; remove it, and a new one is made")
+    password = path.read_text().strip()
+    if not password:
+        raise CannotStart(f"{path} is empty; remove it, and a new one is made")
+    return Secret(password)

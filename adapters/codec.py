@@ -24,6 +24,7 @@ from broker.model import (
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JSON_DEPTH = 32
+MAX_CONTAINERS = 20_000  # counted as bytes before anything is parsed
 MAX_TOKEN_TYPE_LENGTH = 128
 
 STATUS: Mapping[type[errors.RemintError], int] = {
@@ -123,6 +124,8 @@ def decode_json(body: bytes) -> Any:
         raise errors.PayloadTooLarge(f"the body is over {MAX_BODY_BYTES} bytes")
     if not body.strip():
         return {}
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        raise errors.InvalidRequest(f"the body has more than {MAX_CONTAINERS} brackets and braces")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from adapters.components import Components
+from adapters.directories.local import Passwords
 from adapters.settings import Settings
 from broker.instance import Instance, OidcOptions, Saml2Options, SigningKey, Transform
 from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME, Secret, User
@@ -35,16 +36,23 @@ def settings(given: Settings) -> Settings:
 
 
 async def seed(components: Components) -> None:
-    """The user ``demo`` and the instance ``username-transformer``, new or brought up to date."""
-    await components.users.put(
-        User(
-            name=USER,
-            realm="/",
-            password_hash=await components.passwords.hashed(Secret(PASSWORD)),
-            attributes={"mail": (MAIL,), "cn": ("Demo User",)},
-        )
+    """The user ``demo`` and the instance ``username-transformer``, where missing or different."""
+    user = await components.users.get("/", USER)
+    fits = user is not None and await components.passwords.matches(
+        user.password_hash, Secret(PASSWORD)
     )
+    if not fits:  # a new hash would end the sessions of an earlier run
+        await components.users.put(await _user(components.passwords))
     await components.instances.load(instance(components.url))
+
+
+async def _user(passwords: Passwords) -> User:
+    return User(
+        name=USER,
+        realm="/",
+        password_hash=await passwords.hashed(Secret(PASSWORD)),
+        attributes={"mail": (MAIL,), "cn": ("Demo User",)},
+    )
 
 
 def instance(issuer: str) -> Instance:
@@ -101,11 +109,17 @@ class Demo:
                     await self._translate(http, base, given, wanted)
         if not self._once:
             print(
-                f"Serving at {base}. Keys: {base}/oauth2/jwks. The administrator is admin, the "
-                f"password in {self._settings.state_dir / 'admin-password'}. Stop with Ctrl-C.",
+                f"Serving at {base}. Keys: {base}/oauth2/jwks. {self._administrator()} "
+                "Stop with Ctrl-C.",
                 flush=True,
             )
         return self._once
+
+    def _administrator(self) -> str:
+        if self._settings.admin.password is not None:
+            return "The administrator is admin, with the password from the settings."
+        path = self._settings.state_dir / "admin-password"
+        return f"The administrator is admin, the password in {path}."
 
     async def _until_ready(self, http: aiohttp.ClientSession) -> None:
         until = time.monotonic() + READY_SECONDS

@@ -20,17 +20,16 @@ from typing import TypeVar
 
 import structlog
 import uvloop
-from aiohttp import web
 
 from adapters import bootstrap
 from adapters.bootstrap import Broker, Seed
 from adapters.http.app import FrontDoor
+from adapters.http.listening import BACKLOG, Listening
 from adapters.settings import Settings
 
 RESTART_PAUSE_SECONDS = 1.0
 CLIENT_DONE = 3  # the exit code of a client process that wants the broker stopped
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-BACKLOG = 1024
 
 T = TypeVar("T")
 
@@ -212,12 +211,12 @@ async def _serve_broker(
 ) -> None:
     settings = broker.components.settings
     app = FrontDoor(broker.components, broker).application()
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=settings.http.drain_seconds, handle_signals=False
+    listening = Listening(
+        app,
+        max_connections=settings.http.max_connections,
+        drain_seconds=settings.http.drain_seconds,
     )
-    await runner.setup()
-    site = web.SockSite(runner, listener, ssl_context=_tls(settings), backlog=BACKLOG)
-    await site.start()
+    await listening.start(listener, _tls(settings))
     broker.start()
     _log.info("serving", url=broker.url, pid=os.getpid())
     tasks = [asyncio.create_task(broker.failed()), asyncio.create_task(stop.wait())]
@@ -228,8 +227,7 @@ async def _serve_broker(
         await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
     finally:
         _log.info("draining", pid=os.getpid())
-        await broker.drain(settings.http.drain_seconds)
-        await runner.cleanup()
+        await asyncio.gather(broker.drain(settings.http.drain_seconds), listening.stop())
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import uuid
 
-from broker.errors import AccessDenied, Forbidden, SessionInvalid
+from broker import policy
+from broker.errors import AccessDenied, Forbidden
 from broker.model import ROOT_REALM, Secret, Session, User
 from broker.ports import Authenticator, Clock, SessionStore, UserStore
 
@@ -53,6 +54,7 @@ class Sessions:
             max_idle_seconds=self._max_idle_seconds,
             max_life_seconds=self._max_life_seconds,
             interim=interim,
+            user_stamp=user.stamp,
         )
         await self._store.put(session)
         return session
@@ -62,17 +64,10 @@ class Sessions:
         if session_id is None or not 0 < len(session_id.reveal()) <= MAX_SESSION_ID_LENGTH:
             return None
         session = await self._store.get(session_id)
-        if session is None or session.expired(self._clock.now()):
-            return None
-        return session
-
-    async def use(self, session_id: Secret | None) -> Session:
-        """The live session of an id, now in use. Raises SessionInvalid."""
-        session = await self.find(session_id)
         if session is None:
-            raise SessionInvalid("the session is unknown or has ended")
-        await self._store.touch(session.id, int(self._clock.now()))
-        return session
+            return None
+        user = await self._users.get(session.realm, session.principal)
+        return session if policy.stands(session, user, self._clock.now()) else None
 
     async def end(self, session_id: Secret) -> bool:
         return await self._store.end(session_id)

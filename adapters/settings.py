@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,15 @@ from broker.model import Secret, normal_realm
 PREFIX = "REMINT_"
 FILE_SUFFIX = "_FILE"
 CONFIG_VARIABLE = "REMINT_CONFIG"  # names the TOML file, as --config does
+MAX_SECONDS = 366 * 24 * 3600
+TAKEN_HEADERS = frozenset(
+    {"host", "cookie", "origin", "connection", "content-type", "content-length"}
+)
+RESERVED_REALMS = frozenset(
+    # What stands beside a realm in /json, and in the topics of message servers.
+    {"authenticate", "keys", "realms", "serverinfo", "sessions", "users"}
+    | {"dead", "events", "reply", "root"}
+)
 MAX_SECRET_FILE_BYTES = 64 * 1024
 
 LegacyOutput = Literal["sha1", "rsa-1_5", "cbc", "short-hmac"]
@@ -48,9 +58,36 @@ def _network(text: str) -> str:
 
 
 def _context_path(text: str) -> str:
-    if not text.startswith("/") or text == "/" or text.count("/") != 1:
+    if not re.fullmatch(r"/[A-Za-z0-9._~-]+", text):
         raise ValueError("write one path segment with a slash before it, such as /openam")
     return text
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or text.lower() in TAKEN_HEADERS:
+        raise ValueError("use letters, digits, - and _, and no header that HTTP knows")
+    return text
+
+
+def _realm(text: str) -> str:
+    realm = normal_realm(text)
+    if set(realm.lower().split("/")) & RESERVED_REALMS:
+        raise ValueError(f"the names {', '.join(sorted(RESERVED_REALMS))} are taken")
+    return realm
+
+
+def _folder(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("name a folder")
+    return path
+
+
+def _amqp_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value():
+        return None
+    if url is not None and not re.match(r"amqps?://[^/]", url.get_secret_value()):
+        raise ValueError("write amqp://user:password@host/ or amqps://…")
+    return url
 
 
 class Section(BaseModel):
@@ -68,7 +105,7 @@ class Http(Section):
     context_path: list[Annotated[str, AfterValidator(_context_path)]] = Field(
         default=["/openam", "/am"], description="Prefixes accepted in front of every AM path."
     )
-    cookie_name: str = "iPlanetDirectoryPro"
+    cookie_name: Annotated[str, AfterValidator(_header_name)] = "iPlanetDirectoryPro"
     tls: Literal["off", "offloaded", "on"] = Field(
         default="off",
         description="Binding beyond loopback needs on, or offloaded behind a TLS proxy.",
@@ -80,6 +117,9 @@ class Http(Section):
     )
     max_concurrency: int = Field(
         default=256, ge=1, description="Requests in work at once, per worker."
+    )
+    max_connections: int = Field(
+        default=10_000, ge=1, description="Connections open at once, per worker."
     )
     drain_seconds: float = Field(
         default=10.0, ge=0, description="How long a stop waits for open requests."
@@ -111,8 +151,8 @@ class Admin(Section):
 
 
 class Sessions(Section):
-    max_idle_seconds: int = Field(default=1800, ge=1)
-    max_life_seconds: int = Field(default=7200, ge=1)
+    max_idle_seconds: int = Field(default=1800, ge=1, le=MAX_SECONDS)
+    max_life_seconds: int = Field(default=7200, ge=1, le=MAX_SECONDS)
 
 
 class Passwords(Section):
@@ -143,6 +183,7 @@ class Answers(Section):
     ttl: int = Field(
         default=86400,
         ge=60,
+        le=MAX_SECONDS,
         description="Seconds for which an idempotent request keeps its answer.",
     )
 
@@ -150,7 +191,7 @@ class Answers(Section):
 class Amqp(Section):
     """Translation by message. Off while ``url`` is not set."""
 
-    url: SecretStr | None = None
+    url: Annotated[SecretStr | None, AfterValidator(_amqp_url)] = None
     prefetch: int = Field(
         default=32, ge=1, le=1000, description="Requests in work at once, per worker."
     )
@@ -185,9 +226,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
-    state_dir: Path = Path(".remint")
+    state_dir: Annotated[Path, AfterValidator(_folder)] = Path(".remint")
     workers: int = Field(default=1, ge=1, le=256)
-    realms: list[Annotated[str, AfterValidator(normal_realm)]] = Field(
+    realms: list[Annotated[str, AfterValidator(_realm)]] = Field(
         default=[], description="Realms besides the root realm, such as /customers."
     )
     instances: list[Path] = Field(
@@ -233,7 +274,8 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     ``overrides`` come from the command line and win over both; None means not given.
     Raises InvalidSettings with every problem.
     """
-    path = config or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
+    named = os.environ.get(CONFIG_VARIABLE)
+    path = config or (Path(named) if named else None)
     document = _read_toml(path) if path else {}
     problems = [*_unknown_variables(os.environ), *_unreadable_files(os.environ)]
     try:
@@ -261,6 +303,8 @@ def conflicts(settings: Settings) -> list[str]:
             f"http.host: {http.host} is reachable from other machines; set http.tls to on, "
             "or to offloaded if a proxy in front terminates TLS"
         )
+    if len({realm.casefold() for realm in settings.all_realms}) < len(settings.all_realms):
+        found.append("realms: two of them differ in letter case alone")
     return found
 
 

@@ -7,6 +7,7 @@ verified and unverified are different types.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -201,8 +202,13 @@ class Claim:
 
     @property
     def stored(self) -> bool:
-        """True where the ledger holds this claim."""
+        """True for a claim that belongs in the ledger."""
         return self.request_id is not None
+
+    @property
+    def held(self) -> bool:
+        """True once the ledger has it: stored claims have an epoch from 1 on."""
+        return self.epoch > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +237,8 @@ class Session:
     """A login that stands until it idles out, ends, or is logged out. Times in seconds.
 
     ``interim`` sessions exist for one translation and carry no administrative right.
+    ``user_stamp`` is the user's at login: a session does not outlive the password it began with,
+    nor pass to the next user of that name.
     """
 
     id: Secret
@@ -242,6 +250,7 @@ class Session:
     max_idle_seconds: int
     max_life_seconds: int
     interim: bool = False
+    user_stamp: str = field(default="", repr=False)
 
     @property
     def idle_expires_at(self) -> int:
@@ -269,6 +278,11 @@ class User:
     def administrator(self) -> bool:
         """Administrators carry ``admin`` among their ``roles``."""
         return "admin" in self.attributes.get("roles", ())
+
+    @property
+    def stamp(self) -> str:
+        """Changes with the password, and with the user: each hash has a salt of its own."""
+        return hashlib.sha256(self.password_hash.reveal().encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

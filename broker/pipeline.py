@@ -8,13 +8,20 @@ phase 12. No validator and no provider can forget a shared step, since none is t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from broker import idempotency, policy
-from broker.errors import ClaimLost, InvalidToken, Refusal, RequestInProgress
+from broker.errors import (
+    ClaimLost,
+    InvalidToken,
+    Refusal,
+    RequestInProgress,
+    Unavailable,
+)
 from broker.events import TokenIssued, TranslationRejected
 from broker.instance import Instance, Transform
 from broker.model import (
@@ -134,26 +141,29 @@ class Pipeline:
         # 5. Claim: token id, iat, exp and key are fixed here, or the answer is known already.
         claim = await self._claim(plan)
         if isinstance(claim, Answer):
-            attempt.replayed = True
-            attempt.token_id = claim.token_id
-            attempt.extra["answer"] = str(claim.status)
-            return claim
-        attempt.token_id, attempt.key_id = claim.token_id, claim.key_id
+            return _replayed(attempt, claim)
+        # 6. Validate.
         try:
-            return await self._fulfil(attempt, plan, claim)
-        except Refusal as refusal:
-            await self._commit_refusal(claim, refusal)
-            raise
-        except ClaimLost:
-            raise
-        except Exception:
-            await self._ledger.release(claim)
-            raise
+            async with self._settled(claim):
+                policy.within_deadline(request.deadline, self._clock.now())
+                principal = await self._validate(attempt, plan)
+        except InvalidToken:
+            # Another attempt may have been answered meanwhile, and have ended the session.
+            answer = await self._fetched(claim)
+            if answer is None:
+                raise
+            return _replayed(attempt, answer)
+        if claim.stored and not claim.held:
+            claim = await self._stored_claim(claim)
+            if isinstance(claim, Answer):
+                return _replayed(attempt, claim)
+        # 7 to 10.
+        async with self._settled(claim):
+            return await self._fulfil(attempt, plan, claim, principal)
 
     async def _resolve(self, attempt: Attempt, request: TranslationRequest) -> _Plan:
         instance = await self._instances.resolve(request.instance)
         attempt.instance, attempt.realm = instance.id, instance.realm
-        policy.within_deadline(request.deadline, self._clock.now())
         given, wanted = request.subject_token.type, request.requested_token.type
         transform = policy.transform_offered(instance, given, wanted)
         validator = self._registry.validator(given)
@@ -169,20 +179,33 @@ class Pipeline:
         )
 
     async def _claim(self, plan: _Plan) -> Claim | Answer:
+        """The claim of a known requester. A stranger's is not stored before the token validated,
+        or anybody could fill the ledger; what is fixed in it stays fixed all the same."""
         proposal = self._propose(plan)
         if not proposal.stored:
             return proposal
+        if plan.request.requester.id is None:
+            return await self._fetched(proposal) or proposal
+        return await self._stored_claim(proposal)
+
+    async def _stored_claim(self, proposal: Claim) -> Claim | Answer:
         waited = 0.0
         while True:
+            now = self._clock.now()
             try:
-                return _in_time(
-                    await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS), proposal
-                )
+                return _in_time(await self._ledger.claim(proposal, now, LEASE_SECONDS), proposal)
             except RequestInProgress:
                 if waited >= CLAIM_WAIT_SECONDS:
                     raise
             await asyncio.sleep(CLAIM_POLL_SECONDS)
             waited += CLAIM_POLL_SECONDS
+
+    async def _fetched(self, claim: Claim) -> Answer | None:
+        if not claim.stored or claim.held:
+            return None
+        return await self._ledger.fetch(
+            claim.scope or "", claim.request_id or "", self._clock.now(), claim.fingerprint
+        )
 
     def _propose(self, plan: _Plan) -> Claim:
         request, instance, provider = plan.request, plan.instance, plan.provider
@@ -206,10 +229,15 @@ class Pipeline:
             owner=self._owner,
         )
 
-    async def _fulfil(self, attempt: Attempt, plan: _Plan, claim: Claim) -> Answer:
-        # 6. Validate.
+    async def _validate(self, attempt: Attempt, plan: _Plan) -> Principal:
         principal = await plan.validator.validate(plan.credential, plan.instance, self._clock.now())
         attempt.principal = principal.name
+        return principal
+
+    async def _fulfil(
+        self, attempt: Attempt, plan: _Plan, claim: Claim, principal: Principal
+    ) -> Answer:
+        attempt.token_id, attempt.key_id = claim.token_id, claim.key_id
         try:
             policy.same_realm(principal, plan.instance)
             expires_at = policy.expiry(claim.expires_at, principal, self._clock.now())
@@ -218,9 +246,10 @@ class Pipeline:
             # 10. Commit, one atomic and durable step.
             answer = Answer(200, issued.body, issued.token_id, expires_at)
             await self._commit(plan, claim, principal, issued, answer)
-        finally:
-            if plan.transform.invalidate_session and principal.session_id is not None:
-                await self._sessions.end(principal.session_id)
+        except Refusal:
+            await self._end_session(attempt, plan, principal)
+            raise
+        await self._end_session(attempt, plan, principal)
         await self._events.publish(
             TokenIssued(
                 at=self._clock.now(),
@@ -234,6 +263,19 @@ class Pipeline:
             )
         )
         return answer
+
+    async def _end_session(self, attempt: Attempt, plan: _Plan, principal: Principal) -> None:
+        """End the session behind the token, where the transform asks for it and all is settled.
+
+        After a failure that may pass the session stays: the retry needs it. A session that cannot
+        be ended is noted and runs out; the answer is not held back for it (contract, 1.7).
+        """
+        if not plan.transform.invalidate_session or principal.session_id is None:
+            return
+        try:
+            await self._sessions.end(principal.session_id)
+        except Unavailable:
+            attempt.extra["session"] = "not ended"
 
     async def _issue(
         self, plan: _Plan, claim: Claim, principal: Principal, expires_at: int
@@ -290,16 +332,33 @@ class Pipeline:
         until = self._clock.now() + self._answers_ttl_seconds
         await self._ledger.commit(claim, record, answer, until)
 
-    async def _commit_refusal(self, claim: Claim, refusal: Refusal) -> None:
-        """Store a final refusal as the answer; one that may pass leaves the request open."""
-        if not claim.stored:
-            return
-        answer = self._answer_refusal(refusal)
-        if not answer.final:
-            await self._ledger.release(claim)
-            return
-        until = self._clock.now() + self._answers_ttl_seconds
-        await self._ledger.commit(claim, None, answer, until)
+    @contextlib.asynccontextmanager
+    async def _settled(self, claim: Claim) -> AsyncIterator[None]:
+        """Work under a claim. If it fails for good, that is stored as the answer; if it may
+        succeed later, the request is left open for the next attempt."""
+        try:
+            yield
+        except Refusal as refusal:
+            answer = self._answer_refusal(refusal)
+            if claim.held and answer.final:
+                until = self._clock.now() + self._answers_ttl_seconds
+                await self._ledger.commit(claim, None, answer, until)
+            elif claim.held:
+                await self._ledger.release(claim)
+            raise
+        except ClaimLost:
+            raise
+        except Exception:
+            if claim.held:
+                await self._ledger.release(claim)
+            raise
+
+
+def _replayed(attempt: Attempt, answer: Answer) -> Answer:
+    attempt.replayed = True
+    attempt.token_id = answer.token_id
+    attempt.extra["answer"] = str(answer.status)
+    return answer
 
 
 def _in_time(claimed: Claim | Answer, proposal: Claim) -> Claim | Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 from broker.errors import (
     PersistenceDisabled,
     RealmMismatch,
@@ -11,7 +13,7 @@ from broker.errors import (
     UnsupportedTransform,
 )
 from broker.instance import Instance, Transform
-from broker.model import Principal, TokenType
+from broker.model import Principal, Session, TokenType, User
 
 
 def transform_offered(instance: Instance, given: TokenType, wanted: TokenType) -> Transform:
@@ -45,6 +47,16 @@ def expiry(claimed: int, principal: Principal, now: float) -> int:
     if principal.not_after <= now:
         raise SessionInvalid("the subject token has expired")
     return min(claimed, principal.not_after)
+
+
+def stands(session: Session, user: User | None, now: float) -> bool:
+    """Whether a session still speaks for its user, who is ``user`` if there is one."""
+    return (
+        not session.expired(now)
+        and user is not None
+        and user.active
+        and hmac.compare_digest(session.user_stamp, user.stamp)
+    )
 
 
 def keeps_tokens(instance: Instance) -> None:

@@ -193,7 +193,14 @@ class RequestLedger(Protocol):
     async def release(self, claim: Claim) -> None:
         """Give up a claim without an answer, so that the next attempt need not wait."""
 
-    async def fetch(self, scope: str, request_id: str) -> Answer | None: ...
+    async def fetch(
+        self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
+    ) -> Answer | None:
+        """The stored answer, without claiming anything; None where there is none (yet).
+
+        Raises RequestConflict if the id was used under another ``fingerprint`` than the one given,
+        and Gone for an answer that is not kept any more.
+        """
 
     async def reap(self, now: float) -> int: ...
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import orjson
 from aiohttp import web
 
 from adapters import bootstrap, codec
@@ -56,9 +57,11 @@ class Client:
             async with self._http.request(
                 method, self._url + path, data=data, params=query, headers=head
             ) as response:
-                answer = codec.decode_json(await response.read())
+                answer = orjson.loads(await response.read() or b"{}")
         except aiohttp.ClientError as error:
             raise CallFailed(f"cannot reach {self._url}: {error}") from None
+        except orjson.JSONDecodeError:
+            raise CallFailed(f"{self._url} does not answer as a broker does") from None
         except TimeoutError:
             raise CallFailed(f"{self._url} did not answer in {TIMEOUT_SECONDS} s") from None
         if response.status >= 400:

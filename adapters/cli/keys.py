@@ -59,15 +59,19 @@ def import_key(
     admin: options.Admin = ADMINISTRATOR,
 ) -> None:
     """Import a private key, which becomes the active one of its kind."""
-    body = {
-        "key": file.read_text(),
-        "certificate": certificate.read_text() if certificate else None,
-    }
+    body = {"key": _text(file), "certificate": _text(certificate) if certificate else None}
 
     async def work(client: Client) -> Any:
         return await client.call("POST", _path(realm), body, query={"_action": "import"})
 
     print(run(config, url, admin, work)["kid"])
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("ascii")
+    except ValueError:
+        raise typer.BadParameter(f"{file} is not PEM, which is text") from None
 
 
 def _path(realm: str) -> str:

@@ -18,7 +18,7 @@ from adapters.telemetry import log
 def serve(
     config: options.Config = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes on the one port.")
+        int | None, typer.Option("--workers", min=1, max=256, help="Processes on the one port.")
     ] = None,
 ) -> None:
     """Serve until told to stop."""

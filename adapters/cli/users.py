@@ -72,7 +72,7 @@ def passwd(
     body = {"password": _password()}
 
     async def work(client: Client) -> Any:
-        return await client.call("PUT", _path(realm, name), body)
+        return await client.call("PUT", _path(realm, name), body, headers={"If-Match": "*"})
 
     run(config, url, admin, work)
     print(f"changed the password of {name}")

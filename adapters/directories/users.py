@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from argon2 import extract_parameters
+from argon2 import Parameters, extract_parameters
 from argon2.exceptions import InvalidHashError
 
 from broker.errors import InvalidRequest
@@ -34,6 +34,9 @@ MAX_ATTRIBUTES = 100
 MAX_VALUES = 100
 MAX_VALUE_LENGTH = 4096
 MAX_HASH_LENGTH = 512
+MAX_HASH_MEMORY_KIB = 64 * 1024
+MAX_HASH_PASSES = 10
+MAX_HASH_LANES = 4
 MEMBERS = {"name", "realm", "password_hash", "active", "attributes"}
 HASH_PREFIX = "$argon2id$"
 
@@ -45,7 +48,7 @@ def checked_name(value: Any) -> str:
     """A user name. Raises InvalidRequest."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_LENGTH:
         raise InvalidRequest(f"a user needs a name of up to {MAX_NAME_LENGTH} characters")
-    if not value.isprintable() or value != value.strip() or "/" in value:
+    if not value.isprintable() or value != value.strip() or "/" in value or value in (".", ".."):
         raise InvalidRequest("a user name is printable, without outer blanks and slashes")
     return value
 
@@ -54,9 +57,22 @@ def checked_hash(value: Any) -> Secret:
     """The PHC string of an argon2id hash. Raises InvalidRequest."""
     if isinstance(value, str) and value.startswith(HASH_PREFIX) and len(value) <= MAX_HASH_LENGTH:
         with contextlib.suppress(InvalidHashError):
-            extract_parameters(value)
+            _check_cost(extract_parameters(value))
             return Secret(value)
     raise InvalidRequest("password_hash is what `remint users hash` prints")
+
+
+def _check_cost(cost: Parameters) -> None:
+    """Every login with it pays the cost that a hash names, in memory and time."""
+    if (
+        cost.memory_cost > MAX_HASH_MEMORY_KIB
+        or cost.time_cost > MAX_HASH_PASSES
+        or cost.parallelism > MAX_HASH_LANES
+    ):
+        raise InvalidRequest(
+            f"password_hash may cost {MAX_HASH_MEMORY_KIB} KiB, {MAX_HASH_PASSES} passes and "
+            f"{MAX_HASH_LANES} lanes at most"
+        )
 
 
 def checked_attributes(value: Any) -> dict[str, tuple[str, ...]]:

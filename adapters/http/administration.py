@@ -12,7 +12,7 @@ from adapters.directories.local import MAX_PASSWORD_BYTES
 from adapters.directories.users import checked_attributes, checked_hash, checked_name
 from adapters.http.call import Call, Reply
 from adapters.http.sessions import Logins
-from broker.errors import Conflict, InvalidRequest, MethodNotAllowed, NotFound
+from broker.errors import Conflict, InvalidRequest, MethodNotAllowed, NotFound, PreconditionFailed
 from broker.model import Secret, User
 from broker.policy import shown
 
@@ -58,6 +58,8 @@ class UserAdministration:
     async def _put(self, call: Call, realm: str, name: str) -> Reply:
         body = await call.json_object()
         old = await self._users.get(realm, name)
+        if old is None and call.header("If-Match") is not None:
+            raise PreconditionFailed(f"there is no user {shown(name)}")
         user = await self._filled(old or _blank(realm, name), body)
         await self._users.put(user)
         return Reply(_shown(user), 200 if old else 201)
@@ -67,12 +69,14 @@ class UserAdministration:
         password_hash = await self._password_hash(body) or user.password_hash
         if not password_hash:
             raise InvalidRequest("a new user needs a password")
-        attributes = body.get("attributes")
+        attributes, active = body.get("attributes"), body.get("active", user.active)
+        if not isinstance(active, bool):
+            raise InvalidRequest("active is true or false")
         return replace(
             user,
             password_hash=password_hash,
             attributes=user.attributes if attributes is None else checked_attributes(attributes),
-            active=body.get("active", user.active) is True,
+            active=active,
         )
 
     async def _password_hash(self, body: Mapping[str, Any]) -> Secret | None:

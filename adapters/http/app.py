@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
 import structlog
@@ -58,12 +59,14 @@ class FrontDoor:
         tokengen = self._enveloped(TokenGen(self._components).handle)
         publish = self._enveloped(Publish(self._components).handle)
         tree = self._enveloped(JsonTree(self._components).handle)
-        router.add_route("*", prefix + "/rest-sts/{path:.*}", rest_sts)
-        router.add_route("*", prefix + "/sts-tokengen", tokengen)
-        router.add_route("*", prefix + "/sts-tokengen/{path:.*}", tokengen)
-        router.add_route("*", prefix + "/sts-publish/rest", publish)
-        router.add_route("*", prefix + "/sts-publish/rest/{path:.*}", publish)
-        router.add_route("*", prefix + "/json/{path:.+}", tree)
+        router.add_route("*", prefix + "/rest-sts/{path:.*}", rest_sts, expect_handler=_expect)
+        router.add_route("*", prefix + "/sts-tokengen", tokengen, expect_handler=_expect)
+        router.add_route("*", prefix + "/sts-tokengen/{path:.*}", tokengen, expect_handler=_expect)
+        router.add_route("*", prefix + "/sts-publish/rest", publish, expect_handler=_expect)
+        router.add_route(
+            "*", prefix + "/sts-publish/rest/{path:.*}", publish, expect_handler=_expect
+        )
+        router.add_route("*", prefix + "/json/{path:.+}", tree, expect_handler=_expect)
 
     def _enveloped(self, endpoint: Endpoint) -> Handler:
         components = self._components
@@ -72,18 +75,14 @@ class FrontDoor:
         async def handle(request: web.Request) -> web.Response:
             attempt = new_attempt(request, self._book, components.clock.now())
             try:
-                self._admit()
-            except Unavailable as full:
-                return failed(full)
-            try:
                 call = Call(request, attempt, cookie_name)
-                reply = await endpoint(call)
-                await components.trail.ended(attempt)
-                return call.reply(reply)
+                await call.read()
+                with self._slot():
+                    response = call.reply(await endpoint(call))
+                    await components.trail.ended(attempt)
+                return response
             except Exception as error:
                 return await self._failed(attempt, error)
-            finally:
-                self._in_work -= 1
 
         return handle
 
@@ -92,14 +91,20 @@ class FrontDoor:
             _log.error("unexpected failure", operation=attempt.operation, exc_info=error)
         try:
             await self._components.trail.ended(attempt, error)
-        except Unavailable as unwritten:
+        except Exception as unwritten:
             return failed(unwritten)
         return failed(error)
 
-    def _admit(self) -> None:
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        """One of the requests in work. Raises Unavailable when there are enough."""
         if self._in_work >= self._settings.max_concurrency:
             raise Unavailable("the broker is at its limit; ask again shortly")
         self._in_work += 1
+        try:
+            yield
+        finally:
+            self._in_work -= 1
 
     async def _jwks(self, request: web.Request) -> web.Response:
         realm = normal_realm(request.match_info.get("path", ""))
@@ -116,6 +121,13 @@ class FrontDoor:
         if reasons:
             return respond(Reply({"status": "not ready", "reasons": reasons}, 503))
         return respond(Reply({"status": "ready"}))
+
+
+async def _expect(request: web.Request) -> None:
+    """RFC 9110 section 10.1.1: tell a client that waits to go on; expect nothing else of us."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 @web.middleware

@@ -14,22 +14,27 @@ from adapters import codec
 from adapters.http.address import AddressBook
 from broker.errors import (
     InvalidRequest,
+    MethodNotAllowed,
     PayloadTooLarge,
+    Refusal,
     RequestExpired,
     UnsupportedMediaType,
 )
 from broker.model import Requester, Secret
+from broker.policy import shown
 from broker.ports import Attempt
 
 BODY_SECONDS = 30.0  # a client that dribbles its body is let go after this
 DRAIN_BYTES = 16 * 1024 * 1024  # read and dropped, so that the client gets to see its 413
 DRAIN_SECONDS = 5.0
 CHUNK_BYTES = 64 * 1024
+CUT_SHORT = (ConnectionError, web.RequestPayloadError)
 
 NEWEST_PROTOCOL = (2, 1)
 _PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)")
 
 OVERRIDE = "X-HTTP-Method-Override"
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 HEAD = {
     "Content-Type": "application/json;charset=UTF-8",
     "Cache-Control": "no-cache",
@@ -54,6 +59,7 @@ class Call:
         self.request = request
         self.attempt = attempt
         self._cookie_name = cookie_name
+        self._body: bytes | Refusal = b""
         self.method = _method(request)
         self.action = request.query.get("_action")
         self.protocol = _protocol(request.headers.get("Accept-API-Version", ""))
@@ -69,11 +75,19 @@ class Call:
 
     @property
     def session_id(self) -> Secret | None:
-        """The session shown in the header named like the cookie, else in the cookie."""
-        shown = self.request.headers.get(self._cookie_name)
-        if not shown:
-            shown = self.request.cookies.get(self._cookie_name)
-        return Secret(utf8(shown)) if shown else None
+        """The session shown in the header named like the cookie, else in the cookie.
+
+        A cookie comes along by itself, so one that another site's page sent along counts for
+        nothing: browsers say the page's origin with every request that can change something.
+        """
+        given = self.request.headers.get(self._cookie_name)
+        if not given and self._own_origin():
+            given = self.request.cookies.get(self._cookie_name)
+        return Secret(utf8(given)) if given else None
+
+    def _own_origin(self) -> bool:
+        origin = self.request.headers.get("Origin")
+        return origin is None or origin.partition("://")[2] == self.request.headers.get("Host")
 
     @property
     def requester(self) -> Requester:
@@ -88,11 +102,26 @@ class Call:
         value = (self.header("If-Match") or "*").strip()
         return None if value == "*" else value.strip('"')
 
+    async def read(self) -> None:
+        """Take the body in, whatever its fate: who sends it slowly holds up nobody else."""
+        if not self.request.can_read_body:
+            return
+        try:
+            self._body = await self._read()
+        except Refusal as refusal:
+            self._body = refusal
+
     async def body(self) -> bytes:
         """The body within ``codec.MAX_BODY_BYTES``.
 
-        Raises PayloadTooLarge, UnsupportedMediaType (a content coding), RequestExpired (too slow).
+        Raises PayloadTooLarge, UnsupportedMediaType (a content coding), RequestExpired (too slow),
+        InvalidRequest (cut short).
         """
+        if isinstance(self._body, Refusal):
+            raise self._body
+        return self._body
+
+    async def _read(self) -> bytes:
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("send the body without a content coding")
         if (self.request.content_length or 0) > codec.MAX_BODY_BYTES:
@@ -109,6 +138,8 @@ class Call:
                     chunks.append(chunk)
         except TimeoutError:
             raise RequestExpired("the body took too long to arrive") from None
+        except CUT_SHORT:
+            raise InvalidRequest("the body did not arrive whole") from None
         if size > codec.MAX_BODY_BYTES:
             await self._drain(size)
             raise PayloadTooLarge(f"the body is over {codec.MAX_BODY_BYTES} bytes")
@@ -134,7 +165,7 @@ class Call:
                     size += len(chunk)
                     if size > DRAIN_BYTES:
                         return
-        except TimeoutError:
+        except (TimeoutError, *CUT_SHORT):
             return
 
 
@@ -159,7 +190,7 @@ def failed(error: Exception) -> web.Response:
 
 def new_attempt(request: web.Request, book: AddressBook, now: float) -> Attempt:
     return Attempt(
-        operation=request.query.get("_action", request.method)[:64],
+        operation=shown(request.query.get("_action", request.method)),
         transport="http",
         started_at=now,
         address=book.client(request.remote, request.headers.getall("X-Forwarded-For", ())),
@@ -177,7 +208,10 @@ def utf8(value: str) -> str:
 
 def _method(request: web.Request) -> str:
     if request.method == "POST":
-        return request.headers.get(OVERRIDE, "POST").upper()
+        override = request.headers.get(OVERRIDE, "POST").upper()
+        if override not in METHODS:
+            raise MethodNotAllowed(f"{OVERRIDE} names no method that is known here")
+        return override
     return request.method
 
 

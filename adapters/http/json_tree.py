@@ -66,6 +66,6 @@ class JsonTree:
             },
             "realm": realm,
             "xuiUserSessionValidationEnabled": True,
-            "FQDN": call.request.host,
+            "FQDN": call.header("Host"),
         }
         return Reply(body)

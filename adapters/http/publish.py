@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from adapters.components import Components
 from adapters.http.call import Call, Reply
@@ -70,7 +71,7 @@ class Publish:
             },
             201,
             {
-                "Location": str(call.request.url.with_query(None)).rstrip("/") + "/" + document.id,
+                "Location": _location(call, document.id),
                 "ETag": f'"{document.revision}"',
             },
         )
@@ -111,6 +112,12 @@ class Publish:
         document = await self._instances.delete(instance, call.expected_revision())
         result = f"rest sts instance {document.id} successfully removed from realm {document.realm}"
         return Reply({"_id": document.id, "_rev": document.revision, "result": result})
+
+
+def _location(call: Call, instance: str) -> str:
+    """Where the new instance can be read, in the characters of a URL (RFC 3986, section 2)."""
+    scheme, host = call.request.scheme, call.header("Host") or ""
+    return f"{scheme}://{quote(host, safe=':[]')}{call.request.path.rstrip('/')}/{quote(instance)}"
 
 
 def _refuse_query(call: Call) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 MAX_TEXT_LENGTH = 4096
 MAX_LIST_LENGTH = 256
+
+# What no XML can carry (XML 1.0 section 2.2), and line breaks, which no name or address needs.
+_CONTROL = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT_LENGTH and not _CONTROL.search(value)
 
 
 class Members:
@@ -34,6 +42,9 @@ class Members:
             return default
         if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
             self.wrong(key, f"write a string of up to {MAX_TEXT_LENGTH} characters")
+            return default
+        if _CONTROL.search(value):
+            self.wrong(key, "write text without control characters")
             return default
         return value.strip() or default
 
@@ -65,8 +76,8 @@ class Members:
 
     def texts(self, key: str) -> tuple[str, ...]:
         found = self._list(key)
-        if not all(isinstance(item, str) and len(item) <= MAX_TEXT_LENGTH for item in found):
-            self.wrong(key, "write a list of strings")
+        if not all(map(_is_text, found)):
+            self.wrong(key, "write a list of strings without control characters")
             return ()
         return tuple(item.strip() for item in found)
 
@@ -77,7 +88,7 @@ class Members:
         if (
             not isinstance(value, Mapping)
             or len(value) > MAX_LIST_LENGTH
-            or not all(isinstance(v, str) and len(v) <= MAX_TEXT_LENGTH for v in value.values())
+            or not all(map(_is_text, (*value, *value.values())))
         ):
             self.wrong(key, f"write an object of up to {MAX_LIST_LENGTH} strings")
             return {}

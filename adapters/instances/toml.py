@@ -47,7 +47,7 @@ def read(path: Path) -> Instance:
     try:
         with path.open("rb") as file:
             document = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InvalidInstance([(str(path), str(error))]) from None
     draft, problems = decode(document)
     if problems:

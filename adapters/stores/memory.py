@@ -104,13 +104,13 @@ class MemoryLedger:
             first = replace(proposal, epoch=1)
             self._requests[key] = _Request(first, lease_until, forget_at)
             return first
-        if not hmac.compare_digest(request.claim.fingerprint, proposal.fingerprint):
-            raise RequestConflict("this request id was used for a different request")
+        _same_request(request.claim, proposal.fingerprint)
         if request.answer_until is not None:
             if request.answer is None or request.answer_until <= now:
                 raise Gone("the answer to this request is not kept any more")
             return request.answer
-        if request.lease_until > now:
+        # A lease from beyond one lease's length means that the clock went back.
+        if now < request.lease_until <= lease_until:
             raise RequestInProgress("this request is being worked on")
         earlier = request.claim
         request.claim = replace(earlier, owner=proposal.owner, epoch=earlier.epoch + 1)
@@ -136,11 +136,17 @@ class MemoryLedger:
         if request is not None:
             request.lease_until = 0.0
 
-    async def fetch(self, scope: str, request_id: str) -> Answer | None:
+    async def fetch(
+        self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
+    ) -> Answer | None:
         request = self._requests.get((scope, request_id))
-        if request is None or not request.done:
+        if request is None:
             return None
-        if request.answer is None:
+        if fingerprint is not None:
+            _same_request(request.claim, fingerprint)
+        if request.answer_until is None:
+            return None
+        if request.answer is None or request.answer_until <= now:
             raise Gone("the answer to this request is not kept any more")
         return request.answer
 
@@ -165,6 +171,11 @@ class MemoryLedger:
         if request is None or request.done or request.claim.epoch != claim.epoch:
             return None
         return request
+
+
+def _same_request(claim: Claim, fingerprint: bytes) -> None:
+    if not hmac.compare_digest(claim.fingerprint, fingerprint):
+        raise RequestConflict("this request id was used for a different request")
 
 
 class MemoryReplays:

@@ -39,7 +39,7 @@ _RELEASE = (
     "UPDATE requests SET lease_until = 0 "
     "WHERE scope = ? AND request_id = ? AND epoch = ? AND answer_until IS NULL"
 )
-_FETCH = "SELECT answer, answer_until FROM requests WHERE scope = ? AND request_id = ?"
+_FETCH = "SELECT answer, answer_until, fingerprint FROM requests WHERE scope = ? AND request_id = ?"
 _END = (
     "UPDATE requests SET answer = NULL WHERE rowid IN (SELECT rowid FROM requests "
     "WHERE answer IS NOT NULL AND answer_until <= ? LIMIT ?)"
@@ -112,11 +112,17 @@ class SqliteLedger:
 
         await self._database.write(work)
 
-    async def fetch(self, scope: str, request_id: str) -> Answer | None:
+    async def fetch(
+        self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
+    ) -> Answer | None:
         row = self._database.row(_FETCH, (scope, request_id))
-        if row is None or row[1] is None:
+        if row is None:
             return None
-        if row[0] is None:
+        if fingerprint is not None:
+            _same_request(row[2], fingerprint)
+        if row[1] is None:
+            return None
+        if row[0] is None or row[1] <= now:
             raise Gone("the answer to this request is not kept any more")
         return self._answer(row[0], plain(["answer", scope, request_id]))
 
@@ -166,16 +172,21 @@ def _claimed(
         return None
     row = rows[0]
     fingerprint, leased_until, answer, answer_until = row[0], row[2], row[8], row[9]
-    if not hmac.compare_digest(fingerprint, proposal.fingerprint):
-        raise RequestConflict("this request id was used for a different request")
+    _same_request(fingerprint, proposal.fingerprint)
     if answer_until is not None:
         if answer is None or answer_until <= now:
             raise Gone("the answer to this request is not kept any more")
         return row
-    if leased_until > now:
+    # A lease from beyond one lease's length means that the clock went back: it proves nothing.
+    if now < leased_until <= lease_until:
         raise RequestInProgress("this request is being worked on")
     connection.execute(_TAKE_OVER, (proposal.owner, lease_until, forget_at, *key))
     return row
+
+
+def _same_request(stored: bytes, fingerprint: bytes) -> None:
+    if not hmac.compare_digest(stored, fingerprint):
+        raise RequestConflict("this request id was used for a different request")
 
 
 def _place(what: str, claim: Claim) -> bytes:

@@ -62,7 +62,7 @@ _VERSION_1 = (
         digest BLOB PRIMARY KEY, uid TEXT NOT NULL, principal TEXT NOT NULL, realm TEXT NOT NULL,
         created_at INTEGER NOT NULL, last_access_at INTEGER NOT NULL,
         max_idle_seconds INTEGER NOT NULL, max_life_seconds INTEGER NOT NULL,
-        interim INTEGER NOT NULL,
+        interim INTEGER NOT NULL, user_stamp TEXT NOT NULL,
         ends_at INTEGER AS (min(last_access_at + max_idle_seconds, created_at + max_life_seconds))
     ) WITHOUT ROWID
     """,

@@ -12,11 +12,12 @@ from broker.model import Secret, Session
 
 _PUT = (
     "INSERT OR REPLACE INTO sessions (digest, uid, principal, realm, created_at, last_access_at, "
-    "max_idle_seconds, max_life_seconds, interim) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "max_idle_seconds, max_life_seconds, interim, user_stamp) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GET = (
     "SELECT uid, principal, realm, created_at, last_access_at, max_idle_seconds, "
-    "max_life_seconds, interim FROM sessions WHERE digest = ?"
+    "max_life_seconds, interim, user_stamp FROM sessions WHERE digest = ?"
 )
 _TOUCH = (
     "UPDATE sessions SET last_access_at = :now "
@@ -44,6 +45,7 @@ class SqliteSessions:
             session.max_idle_seconds,
             session.max_life_seconds,
             session.interim,
+            session.user_stamp,
         )
 
         def work(connection: sqlite3.Connection) -> None:
@@ -55,7 +57,7 @@ class SqliteSessions:
         row = self._database.row(_GET, (_digest(session_id),))
         if row is None:
             return None
-        uid, principal, realm, created_at, last_access_at, idle, life, interim = row
+        uid, principal, realm, created_at, last_access_at, idle, life, interim, stamp = row
         return Session(
             id=session_id,
             uid=uid,
@@ -66,6 +68,7 @@ class SqliteSessions:
             max_idle_seconds=idle,
             max_life_seconds=life,
             interim=bool(interim),
+            user_stamp=stamp,
         )
 
     async def touch(self, session_id: Secret, now: int) -> None:

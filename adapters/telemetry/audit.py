@@ -8,6 +8,7 @@ of several workers never mix.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ class AuditFile:
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
         self._path = path
         self._fsync = fsync
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
+        self._descriptor = _opened(path)
         self._pending: list[bytes] = []
         self._written: asyncio.Future[None] | None = None
         self._torn = False
@@ -48,6 +49,14 @@ class AuditFile:
             raise Unavailable(
                 "the audit cannot be written, so nothing is answered", detail=str(error)
             ) from None
+
+    def follow(self) -> None:
+        """Go on in a new file of the same name, if a rotation moved this one away."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
+                return
+        moved, self._descriptor = self._descriptor, _opened(self._path)
+        os.close(moved)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -78,6 +87,10 @@ class AuditFile:
         self._torn = False
         if self._fsync:
             os.fsync(self._descriptor)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
 
 
 def _settle(written: asyncio.Future[None], error: BaseException | None) -> None:

@@ -105,7 +105,7 @@ class RequestLedgerContract:
         await stores.ledger.commit(won, a_record(), an_answer(), UNTIL)
         for proposal in (a_claim(), another_attempt()):
             same(await stores.ledger.claim(proposal, UNTIL - 1, LEASE), an_answer())
-        same(await stores.ledger.fetch("requester:alice", "request-1"), an_answer())
+        same(await stores.ledger.fetch("requester:alice", "request-1", NOW), an_answer())
         same(await stores.tokens.get("alias-1"), a_record())
 
     async def test_an_answer_keeps_its_form(self, stores: StoresUnderTest) -> None:
@@ -189,7 +189,7 @@ class RequestLedgerContract:
         )
         won = await claimed(stores, a_claim())
         await raises(Conflict, stores.ledger.commit(won, a_record(), an_answer(), UNTIL))
-        same(await stores.ledger.fetch("requester:alice", "request-1"), None)
+        same(await stores.ledger.fetch("requester:alice", "request-1", NOW), None)
         same((await claimed(stores, another_attempt(), LATER)).epoch, 2)
 
     async def test_a_claim_without_an_id_leaves_no_trace(self, stores: StoresUnderTest) -> None:
@@ -218,7 +218,7 @@ class RequestLedgerContract:
         same(await stores.ledger.reap(UNTIL), 1)
         same(await stores.ledger.reap(UNTIL), 0)
         await raises(Gone, claimed(stores, another_attempt(), UNTIL + 3600))
-        await raises(Gone, stores.ledger.fetch("requester:alice", "request-1"))
+        await raises(Gone, stores.ledger.fetch("requester:alice", "request-1", NOW))
 
     async def test_everything_is_forgotten_in_the_end(self, stores: StoresUnderTest) -> None:
         """Long after, neither ended answers nor abandoned claims take up room."""
@@ -226,7 +226,7 @@ class RequestLedgerContract:
         await stores.ledger.commit(won, None, an_answer(), UNTIL)
         await claimed(stores, a_claim(request_id="abandoned"))
         same(await stores.ledger.reap(VERY_LATE), 2)
-        same(await stores.ledger.fetch("requester:alice", "request-1"), None)
+        same(await stores.ledger.fetch("requester:alice", "request-1", NOW), None)
         for request_id in ("request-1", "abandoned"):
             fresh = another_attempt(request_id=request_id)
             same(await claimed(stores, fresh, VERY_LATE), replace(fresh, epoch=1))
@@ -240,7 +240,28 @@ class RequestLedgerContract:
             ("requester:bob", "request-1"),
             ("requester:alice", "\ud800"),
         ):
-            same(await stores.ledger.fetch(scope, request_id), None)
+            same(await stores.ledger.fetch(scope, request_id, NOW), None)
+
+    async def test_fetch_tells_another_request_under_the_id(self, stores: StoresUnderTest) -> None:
+        """Given a fingerprint, fetch answers that very request alone, in work or done."""
+        won = await claimed(stores, a_claim())
+        mine, other = won.fingerprint, b"another request"
+        same(await stores.ledger.fetch("requester:alice", "request-1", NOW, mine), None)
+        await raises(
+            RequestConflict, stores.ledger.fetch("requester:alice", "request-1", NOW, other)
+        )
+        await stores.ledger.commit(won, a_record(), an_answer(), UNTIL)
+        same(await stores.ledger.fetch("requester:alice", "request-1", NOW, mine), an_answer())
+        await raises(
+            RequestConflict, stores.ledger.fetch("requester:alice", "request-1", NOW, other)
+        )
+
+    async def test_fetch_gives_no_ended_answer(self, stores: StoresUnderTest) -> None:
+        """Past its time the answer is gone for fetch as well, reaped or not."""
+        won = await claimed(stores, a_claim())
+        await stores.ledger.commit(won, a_record(), an_answer(), UNTIL)
+        same(await stores.ledger.fetch("requester:alice", "request-1", UNTIL - 1), an_answer())
+        await raises(Gone, stores.ledger.fetch("requester:alice", "request-1", UNTIL))
 
     async def test_a_won_claim_hides_its_entropy(self, stores: StoresUnderTest) -> None:
         """No claim shows what the token is made from, taken over or not."""

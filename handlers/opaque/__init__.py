@@ -18,4 +18,5 @@ from handlers.opaque.validator import OpaqueValidator
 
 def handlers(ports: Ports) -> Handlers:
     """What this folder offers."""
-    return Handlers(validator=OpaqueValidator(ports.tokens), provider=OpaqueProvider())
+    validator = OpaqueValidator(ports.tokens, ports.users)
+    return Handlers(validator=validator, provider=OpaqueProvider())

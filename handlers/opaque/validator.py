@@ -7,8 +7,10 @@ from hmac import compare_digest
 from broker.errors import InvalidToken
 from broker.instance import Instance
 from broker.model import Principal, ReceivedToken
-from broker.ports import TokenName, TokenStore
+from broker.ports import TokenName, TokenStore, UserStore
 from handlers.opaque.provider import OPAQUE, read
+
+UNKNOWN = "this token is not known here, or it has ended"
 
 
 class OpaqueValidator:
@@ -16,8 +18,9 @@ class OpaqueValidator:
 
     token_type = OPAQUE
 
-    def __init__(self, tokens: TokenStore) -> None:
+    def __init__(self, tokens: TokenStore, users: UserStore) -> None:
         self._tokens = tokens
+        self._users = users
 
     def parse(self, token: ReceivedToken) -> TokenName:
         return read(token.unverified)
@@ -31,11 +34,15 @@ class OpaqueValidator:
             or record.expires_at <= now
             or not compare_digest(record.digest, credential.digest)
         ):
-            raise InvalidToken("this token is not known here, or it has ended")
+            raise InvalidToken(UNKNOWN)
+        user = await self._users.get(record.realm, record.principal)
+        if user is None or not user.active:
+            raise InvalidToken(UNKNOWN, detail="the token's user is gone or inactive")
         return Principal(
             name=record.principal,
             realm=record.realm,
             method=OPAQUE,
+            attributes=user.attributes,
             authenticated_at=record.issued_at,
             not_after=record.expires_at,
             parent=record.token_id,

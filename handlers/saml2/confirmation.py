@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from broker.errors import InvalidRequest
@@ -72,5 +73,5 @@ def _certificate(encoded: str) -> bytes:
         else:
             certificate = x509.load_der_x509_certificate(data)
         return certificate.public_bytes(Encoding.DER)
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
         raise InvalidRequest(f"{CERTIFICATE} is not the base64 of an X.509 certificate") from None

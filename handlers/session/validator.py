@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker import policy
 from broker.errors import SessionInvalid
 from broker.instance import Instance
 from broker.model import OPENAM, Principal, ReceivedToken, Secret
@@ -15,7 +16,8 @@ ENDED = "the session is not known, or it has ended"
 class SessionValidator:
     """Looks the session up in ``sessions``; using it counts as access.
 
-    Its user is looked up too: who was removed or made inactive gets no token for an old login.
+    Its user is looked up too: who was removed, made inactive or given a new password gets no token
+    for an old login.
     """
 
     token_type = OPENAM
@@ -34,11 +36,11 @@ class SessionValidator:
         The pipeline compares realms: a session of another realm is somebody, only not here.
         """
         session = await self._sessions.get(credential)
-        if session is None or session.expired(now):
+        if session is None:
             raise SessionInvalid(ENDED)
         user = await self._users.get(session.realm, session.principal)
-        if user is None or not user.active:
-            raise SessionInvalid(ENDED, detail="the session's user is gone or inactive")
+        if user is None or not policy.stands(session, user, now):
+            raise SessionInvalid(ENDED)
         await self._sessions.touch(credential, int(now))
         return Principal(
             name=session.principal,

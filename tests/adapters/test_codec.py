@@ -147,6 +147,14 @@ def test_depth(opened: bytes, closed: bytes) -> None:
         codec.decode_json(opened * 200_000)
 
 
+def test_containers() -> None:
+    """A body of more arrays and objects than the limit is refused, however flat it is."""
+    pairs = codec.MAX_CONTAINERS - 1
+    assert codec.decode_json(b"[" + b"[]," * pairs + b"7]")
+    with pytest.raises(errors.InvalidRequest):
+        codec.decode_json(b"[" + b"[]," * (pairs + 1) + b"7]")
+
+
 @given(MEMBERS)
 def test_pretty_is_the_same(value: dict[str, Any]) -> None:
     """Pretty or plain, what is written reads back as the same value."""

@@ -137,11 +137,11 @@ def test_secret_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, key: str
 ) -> None:
     """A secret is read from the file that its variable names, without the last line's end."""
-    (tmp_path / "secret").write_text(f"file-{MARK}\n")
+    (tmp_path / "secret").write_text(f"amqp://{MARK}\n")
     name = f"REMINT_{section}__{key}".upper()
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
     settings = load()
-    assert secret(getattr(getattr(settings, section), key)) == Secret(f"file-{MARK}")
+    assert secret(getattr(getattr(settings, section), key)) == Secret(f"amqp://{MARK}")
     assert MARK not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
@@ -240,3 +240,31 @@ def test_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [said.split(": ")[1].split()[0] for said in warnings(load())] == ["sha1", "short-hmac"]
     monkeypatch.setenv("REMINT_SECURITY__ALLOW_LEGACY_OUTPUT", "[]")
     assert warnings(load()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("STATE_DIR", "", "state_dir"),
+        ("HTTP__CONTEXT_PATH", '["/{x}"]', "http.context_path.0"),
+        ("HTTP__COOKIE_NAME", "Host", "http.cookie_name"),
+        ("HTTP__COOKIE_NAME", "a b", "http.cookie_name"),
+        ("AMQP__URL", "localhost", "amqp.url"),
+        ("REALMS", '["/fred", "/FRED"]', "realms"),
+        ("REALMS", '["/users"]', "realms.0"),
+        ("SESSIONS__MAX_LIFE_SECONDS", "99999999999999999999", "sessions.max_life_seconds"),
+        ("ANSWERS__TTL", "99999999999", "answers.ttl"),
+    ],
+)
+def test_what_cannot_work_is_told_before_it_fails(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    """A value that would only fail once requests come is a problem of the settings."""
+    monkeypatch.setenv(f"REMINT_{name}", value)
+    assert [said.split(": ")[0] for said in _problems()] == [problem]
+
+
+def test_no_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty REMINT_CONFIG names no file."""
+    monkeypatch.setenv("REMINT_CONFIG", "")
+    assert load() == load()

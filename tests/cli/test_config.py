@@ -83,7 +83,7 @@ def test_show_hides_secrets(
 ) -> None:
     """The settings in force are shown, and every secret among them as stars."""
     for section, key in secret_paths():
-        (tmp_path / key).write_text(f"secret-{MARK}")
+        (tmp_path / key).write_text(f"amqp://secret-{MARK}")
         monkeypatch.delenv(f"REMINT_{section}__{key}".upper(), raising=False)
         monkeypatch.setenv(f"REMINT_{section}__{key}_FILE".upper(), str(tmp_path / key))
     monkeypatch.setenv("REMINT_HTTP__PORT", "8443")

@@ -284,9 +284,9 @@ async def test_a_moved_answer_does_not_open(path: Path, stores: Stores) -> None:
             "(SELECT answer FROM requests WHERE request_id = 'request-1')"
         )
     connection.close()
-    assert await stores.ledger.fetch("requester:alice", "request-1") == an_answer()
+    assert await stores.ledger.fetch("requester:alice", "request-1", NOW) == an_answer()
     with pytest.raises(Unavailable):
-        await stores.ledger.fetch("requester:alice", "request-2")
+        await stores.ledger.fetch("requester:alice", "request-2", NOW)
 
 
 async def test_a_changed_instance_document_does_not_open(path: Path, stores: Stores) -> None:

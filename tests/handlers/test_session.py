@@ -19,6 +19,7 @@ SESSION = Session(
     last_access_at=NOW - 10,
     max_idle_seconds=60,
     max_life_seconds=1000,
+    user_stamp=user(realm="/fred").stamp,
 )
 OWNER = user(realm="/fred")
 
@@ -62,10 +63,16 @@ async def test_ended_session_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "users", [Users(), Users(user(realm="/fred", active=False))], ids=["gone", "inactive"]
+    "users",
+    [
+        Users(),
+        Users(user(realm="/fred", active=False)),
+        Users(user(realm="/fred", password_hash=Secret("$argon2id$other"))),
+    ],
+    ids=["gone", "inactive", "another"],
 )
 async def test_session_of_nobody_is_refused(users: Users) -> None:
-    """A session whose user was removed or made inactive proves nothing any more."""
+    """A session whose user was removed, made inactive or given a new password proves nothing."""
     validator = SessionValidator(Sessions(SESSION), users)
     with pytest.raises(SessionInvalid):
         await validator.validate(Secret(ID), instance(), NOW)

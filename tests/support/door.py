@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +16,12 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
-from aiohttp import web
 
 from adapters import bootstrap
 from adapters.bootstrap import Broker
 from adapters.directories.local import HashCost, Passwords
-from adapters.http.app import FrontDoor, runner
+from adapters.http.app import FrontDoor
+from adapters.http.listening import Listening
 from adapters.keys import private_keys
 from adapters.keys.files import KeyRing
 from adapters.settings import Settings
@@ -45,7 +46,7 @@ AUDIENCE = "https://sp.example.com"
 ELEMENT = "username-transformer"
 HEADER = "iPlanetDirectoryPro"
 REALM = "/fred/bobo"
-LINGER_SECONDS = 0.5  # how long a connection is read on after its body was refused
+DRAIN_SECONDS = 0.5  # how long a stop waits for what is still open
 
 
 class FrozenClock:
@@ -262,14 +263,17 @@ async def opened(
         )
     await parts.instances.load(an_instance())
     broker.start()
-    serving = runner(FrontDoor(parts, broker).application(), lingering_time=LINGER_SECONDS)
-    await serving.setup()
-    site = web.TCPSite(serving, "127.0.0.1", 0)
-    await site.start()
-    port = serving.addresses[0][1]
+    listening = Listening(
+        FrontDoor(parts, broker).application(),
+        max_connections=configured.http.max_connections,
+        drain_seconds=DRAIN_SECONDS,
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    await listening.start(listener)
+    port = listener.getsockname()[1]
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             yield Door(broker, f"http://127.0.0.1:{port}", http, planted)
     finally:
-        await serving.cleanup()
+        await listening.stop()
         await broker.close()
