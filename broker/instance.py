@@ -145,8 +145,8 @@ def _place_problems(draft: Instance) -> Iterator[Problem]:
     element = draft.url_element
     if not element:
         yield "url_element", "name the instance"
-    elif element.startswith("_"):
-        yield "url_element", "names that begin with _ belong to the protocol"
+    elif element.startswith("_") or element in (".", ".."):
+        yield "url_element", "names that begin with _, and . and .., belong to the protocol"
     elif "/" in element or len(element) > MAX_URL_ELEMENT_LENGTH or not element.isprintable():
         yield (
             "url_element",

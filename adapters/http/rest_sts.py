@@ -29,6 +29,8 @@ class RestSts:
     async def handle(self, call: Call) -> Reply:
         instance = instance_id("", call.path)
         call.attempt.instance = instance
+        # First of all, whatever else is wrong: nothing is routed to an instance that is not there.
+        await self._instances.resolve(instance)
         if call.method == "POST":
             if call.action == "translate":
                 return await self._translate(call, instance)
@@ -36,7 +38,6 @@ class RestSts:
                 return await self._validate(call, instance)
             if call.action == "cancel":
                 return await self._cancel(call, instance)
-        await self._instances.resolve(instance)
         return await self._refuse(call)
 
     async def _translate(self, call: Call, instance: str) -> Reply:

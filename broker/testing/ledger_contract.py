@@ -263,6 +263,13 @@ class RequestLedgerContract:
         same(await stores.ledger.fetch("requester:alice", "request-1", UNTIL - 1), an_answer())
         await raises(Gone, stores.ledger.fetch("requester:alice", "request-1", UNTIL))
 
+    async def test_a_lease_from_the_future_holds_nobody_up(self, stores: StoresUnderTest) -> None:
+        """After the clock went back, a lease that ends too late has ended; the epoch fences."""
+        old = await claimed(stores, a_claim(), NOW + 1000)
+        new = await claimed(stores, another_attempt(), NOW)
+        same(new.epoch, 2)
+        await raises(ClaimLost, stores.ledger.commit(old, a_record(), an_answer(), UNTIL))
+
     async def test_a_won_claim_hides_its_entropy(self, stores: StoresUnderTest) -> None:
         """No claim shows what the token is made from, taken over or not."""
         first = await claimed(stores, a_claim())
