@@ -131,7 +131,9 @@ def _ran(demo: Demo, prefix: str, line: str, **words: str) -> Any:
     ran = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, timeout=30, check=True
     )
-    return json.loads(ran.stdout)
+    answer = json.loads(ran.stdout)
+    assert "code" not in answer, answer
+    return answer
 
 
 def _session(demo: Demo) -> str:
