@@ -28,7 +28,7 @@ test: $(DEV) ## Run all tests, with the servers they need (Debian: installs them
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-fast: $(DEV) ## Run the tests that need no server, within a minute
-	$(BIN)/pytest -m "not server and not slow"
+	$(BIN)/pytest -m "not server and not slow" -n 2
 
 lint: $(DEV) ## Check style, the direction of imports, and known vulnerabilities
 	$(BIN)/ruff check .

@@ -141,6 +141,7 @@ async def build(
     *,
     url: str,
     first: bool = True,
+    declared: bool = True,
     seed: Seed | None = None,
     clock: Clock | None = None,
     audit: AuditSink | None = None,
@@ -151,8 +152,10 @@ async def build(
 ) -> Broker:
     """A broker for these settings, not yet started.
 
-    ``first`` makes what a first start makes and brings files up to date; of several workers one
-    does so. ``on_answered`` runs between the confirm of an AMQP answer and its acknowledgement.
+    ``first`` makes what a first start makes; of several workers one does so. ``declared`` also
+    brings the store up to date with what settings and files declare: the administrator's password,
+    users, instances. ``on_answered`` runs between the confirm of an AMQP answer and its
+    acknowledgement.
     Raises one of ``REFUSALS``, RemintError or OSError when something cannot be opened.
     """
     _make_private_folder(settings.state_dir)
@@ -181,7 +184,9 @@ async def build(
     )
     broker = Broker(components, url, stores, audit)
     if first:
-        await _first_start(components, stores)
+        await _ensure_administrator(settings, stores, passwords, declared=declared)
+        if declared:
+            await _bring_up_to_date(components, stores)
         if seed is not None:
             await seed(components)
     broker.amqp = _amqp(components, root, on_answered)
@@ -298,16 +303,18 @@ def _amqp(
     )
 
 
-async def _first_start(components: Components, stores: Stores) -> None:
+async def _bring_up_to_date(components: Components, stores: Stores) -> None:
+    """What files declare: users and instances."""
     settings = components.settings
-    await _ensure_administrator(settings, stores, components.passwords)
     if settings.users.file is not None:
         await import_file(settings.users.file, stores.users)
     for path in settings.instances:
         await components.instances.load(toml.read(path))
 
 
-async def _ensure_administrator(settings: Settings, stores: Stores, passwords: Passwords) -> None:
+async def _ensure_administrator(
+    settings: Settings, stores: Stores, passwords: Passwords, *, declared: bool
+) -> None:
     """The user ``admin``: made with a random password, unless the settings give one.
 
     A password in the settings is in force whenever the broker starts.
@@ -315,7 +322,11 @@ async def _ensure_administrator(settings: Settings, stores: Stores, passwords: P
     given = secret(settings.admin.password)
     user = await stores.users.get(ROOT_REALM, ADMINISTRATOR)
     if user is not None:
-        if given is not None and not await passwords.matches(user.password_hash, given):
+        if (
+            declared
+            and given is not None
+            and not await passwords.matches(user.password_hash, given)
+        ):
             await stores.users.put(await _administrator(given, passwords))
         return
     # The file comes first: a crash in between leaves a password that the next start uses.

@@ -97,7 +97,7 @@ class Demo:
         connector = aiohttp.TCPConnector(ssl=_trusting(self._settings.http.tls_certificate))
         async with aiohttp.ClientSession(base, connector=connector) as http:
             await self._until_ready(http)
-            session = await self._login(http)
+            session, shown = await self._login(http), 0
             for given in (
                 {"token_type": USERNAME, "username": USER, "password": PASSWORD},
                 {"token_type": OPENAM, "session_id": session},
@@ -107,10 +107,16 @@ class Demo:
                     {"token_type": SAML2, "subject_confirmation": "BEARER"},
                 ):
                     await self._translate(http, base, given, wanted)
+                    shown += 1
+        print(
+            f"{shown} translations worked. Assertions are shown indented, long values cut; each "
+            "curl above gets such a token whole.",
+            flush=True,
+        )
         if not self._once:
             print(
                 f"Serving at {base}. Keys: {base}/oauth2/jwks. {self._administrator()} "
-                "Stop with Ctrl-C.",
+                f"The user {USER} stays in {self._settings.state_dir}. Stop with Ctrl-C.",
                 flush=True,
             )
         return self._once

@@ -259,7 +259,8 @@ def _listen(settings: Settings, *, shared: bool, port: int | None = None) -> soc
         return socket.create_server(address, family=family, reuse_port=shared, backlog=BACKLOG)
     except OSError as error:
         raise PortTaken(
-            f"cannot listen on {address[0]} port {address[1]}: {_reason(error)}"
+            f"cannot listen on {address[0]} port {address[1]}: {_reason(error)}; "
+            "REMINT_HTTP__PORT names another port"
         ) from None
 
 

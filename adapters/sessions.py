@@ -85,7 +85,7 @@ class Sessions:
         """
         session = await self.find(session_id)
         if session is None:
-            raise AccessDenied("Access Denied")
+            raise AccessDenied("Access Denied: send an administrator's session")
         user = await self._users.get(session.realm, session.principal)
         allowed = (
             not session.interim

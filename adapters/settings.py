@@ -129,8 +129,9 @@ class Http(Section):
 class Store(Section):
     """Where tokens, sessions, instances, users and answers are kept."""
 
-    url: str = Field(
-        default="", description="sqlite:///PATH, memory://; empty: SQLite in the state folder."
+    url: SecretStr | None = Field(
+        default=None,
+        description="sqlite:///PATH, memory:// or a Redis; unset: SQLite in the state folder.",
     )
     reap_seconds: float = Field(
         default=60.0, gt=0, description="Pause between removals of what expired."
@@ -261,7 +262,8 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        return self.store.url or f"sqlite:///{self.state_dir / 'remint.db'}"
+        given = self.store.url.get_secret_value() if self.store.url else ""
+        return given or f"sqlite:///{self.state_dir / 'remint.db'}"
 
     @property
     def all_realms(self) -> tuple[str, ...]:
@@ -298,7 +300,7 @@ def conflicts(settings: Settings) -> list[str]:
     http = settings.http
     if http.tls == "on" and not (http.tls_certificate and http.tls_key):
         found.append("http.tls: on needs http.tls_certificate and http.tls_key")
-    if http.tls == "off" and not _loopback(http.host):
+    if http.tls == "off" and not is_loopback(http.host):
         found.append(
             f"http.host: {http.host} is reachable from other machines; set http.tls to on, "
             "or to offloaded if a proxy in front terminates TLS"
@@ -417,7 +419,8 @@ def _sentences(error: ValidationError) -> list[str]:
     ]
 
 
-def _loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host can only be this machine."""
     if host == "localhost":
         return True
     try:

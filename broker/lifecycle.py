@@ -13,7 +13,7 @@ from typing import Any
 
 from broker import policy
 from broker.errors import InvalidRequest
-from broker.events import TokenCancelled
+from broker.events import TokenCancelled, TokenExpired
 from broker.model import TokenRecord, TokenType
 from broker.ports import Attempt, Clock, EventSink, InstanceSource, TokenQuery, TokenStore
 from broker.registry import Registry
@@ -99,8 +99,16 @@ class Lifecycle:
         await self._remove(record)
 
     async def reap(self) -> int:
-        """Remove expired records; returns how many."""
-        return len(await self._tokens.reap(self._clock.now()))
+        """Remove expired records and announce each once; returns how many."""
+        now = self._clock.now()
+        expired = await self._tokens.reap(now)
+        for record in expired:
+            await self._events.publish(
+                TokenExpired(
+                    at=now, realm=record.realm, instance=record.instance, token_id=record.token_id
+                )
+            )
+        return len(expired)
 
     async def _remove(self, record: TokenRecord) -> None:
         await self._tokens.cancel(record.alias)

@@ -11,7 +11,16 @@ import sys
 import typer
 
 from adapters.bootstrap import REFUSALS
-from adapters.cli import configuration, instances, keys, serving, tokens, translating, users
+from adapters.cli import (
+    configuration,
+    instances,
+    keys,
+    serving,
+    store,
+    tokens,
+    translating,
+    users,
+)
 from adapters.cli.client import CallFailed
 from adapters.demo import DemoFailed
 from adapters.server import CertificateUnusable, PortTaken
@@ -32,6 +41,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(store.app, name="store")
 translating.add_to(app)
 
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+import typer
 from aiohttp import web
 
 from adapters import bootstrap, codec
 from adapters.http.app import FrontDoor
-from adapters.settings import Settings, load, secret
+from adapters.settings import Settings, is_loopback, load, secret
 from adapters.telemetry import log
 
 T = TypeVar("T")
@@ -70,15 +73,23 @@ class Client:
 
 
 def run(
-    config: Path | None, url: str | None, admin: str, work: Callable[[Client], Awaitable[T]]
+    config: Path | None,
+    url: str | None,
+    admin: str,
+    work: Callable[[Client], Awaitable[T]],
+    *,
+    anybody: bool = False,
 ) -> T:
-    """Do ``work`` with a client for ``url``, or for the local state folder."""
+    """Do ``work`` with a client for ``url``, or for the local state folder.
+
+    ``anybody`` may do what needs no session; nobody logs in for it.
+    """
 
     async def main() -> T:
         settings = load(config)
         # Standard output is for the command's result; structlog would write there by default.
         log.configure("warning", settings.log.format)
-        opened = _remote(settings, url, admin) if url else local(settings)
+        opened = _remote(settings, url, None if anybody else admin) if url else local(settings)
         async with opened as client:
             return await work(client)
 
@@ -86,12 +97,15 @@ def run(
 
 
 @contextlib.asynccontextmanager
-async def _remote(settings: Settings, url: str, admin: str) -> AsyncIterator[Client]:
+async def _remote(settings: Settings, url: str, admin: str | None) -> AsyncIterator[Client]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as http:
+        if admin is None:
+            yield Client(http, url, {})
+            return
         login = {
             "X-OpenAM-Username": admin,
-            "X-OpenAM-Password": _admin_password(settings),
+            "X-OpenAM-Password": _password(settings, url, admin),
         }
         answer = await Client(http, url, login).call("POST", "/json/authenticate")
         session = {settings.http.cookie_name: answer["tokenId"]}
@@ -107,7 +121,9 @@ async def local(settings: Settings) -> AsyncIterator[Client]:
     """The front door on a Unix socket. Raises CallFailed where nothing would be kept."""
     if settings.store_url == "memory://":
         raise CallFailed("memory:// has no state folder; name a running broker with --url")
-    broker = await bootstrap.build(settings, url=settings.http.public_url or "http://localhost")
+    broker = await bootstrap.build(
+        settings, url=settings.http.public_url or "http://localhost", declared=False
+    )
     parts = broker.components
     try:
         administrator = await parts.users.get("/", ADMINISTRATOR)
@@ -139,18 +155,28 @@ async def _served(app: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
         await runner.cleanup()
 
 
-def _admin_password(settings: Settings) -> str:
+def _password(settings: Settings, url: str, admin: str) -> str:
+    """The administrator's password for ``url``: from the settings, the terminal, or, for a broker
+    on this machine, the state folder. Never sent in the clear beyond this machine."""
+    place = urlsplit(url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise CallFailed(f"{url} is no URL of a broker, such as http://127.0.0.1:8080")
+    here = is_loopback(place.hostname)
+    if place.scheme != "https" and not here:
+        raise CallFailed(f"{url} is another machine: use https, or the password could be read")
     given = secret(settings.admin.password)
     if given is not None:
         return given.reveal()
     path = settings.state_dir / bootstrap.ADMIN_PASSWORD_FILE
-    try:
+    if here and admin == ADMINISTRATOR and path.exists():
         return path.read_text().strip()
-    except OSError:
-        raise CallFailed(f"set REMINT_ADMIN__PASSWORD, or keep the password in {path}") from None
+    if sys.stdin.isatty():
+        entered: str = typer.prompt(f"Password of {admin} at {url}", hide_input=True, err=True)
+        return entered
+    raise CallFailed(f"set REMINT_ADMIN__PASSWORD to the password of {admin} at {url}")
 
 
 def _said(answer: Any) -> str:
     if not isinstance(answer, dict):
         return "no reason given"
-    return f"{answer.get('reason', '')}: {answer.get('message', '')}"
+    return f"{answer.get('reason', '')}: {answer.get('message', 'no reason given')}"

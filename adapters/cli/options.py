@@ -17,7 +17,13 @@ Url = Annotated[
     typer.Option("--url", help="A running broker. Without it: the local state folder."),
 ]
 Realm = Annotated[str, typer.Option("--realm", help="The realm, such as / or /customers.")]
-Admin = Annotated[str, typer.Option("--admin", help="The administrator to log in as at --url.")]
+Admin = Annotated[
+    str,
+    typer.Option(
+        "--admin",
+        help="Who logs in at --url; the password is REMINT_ADMIN__PASSWORD, or asked for.",
+    ),
+]
 
 
 def settings(config: Path | None) -> Settings:

@@ -36,20 +36,21 @@ class _Token:
     text: str
 
 
-def parse(text: str) -> dict[str, str]:
-    """Field name to the value it must equal. Raises InvalidRequest with the usage.
+def parse(text: str) -> dict[str, str] | None:
+    """Field name to the value it must equal; None where that can hold for nothing.
 
-    Two different values for one field are kept as a filter that nothing matches: both cannot hold.
+    Raises InvalidRequest with the usage.
     """
     if len(text) > MAX_FILTER_LENGTH:
         raise InvalidRequest(f"a filter has up to {MAX_FILTER_LENGTH} characters")
-    pairs, rest = _filter(_tokens(text), 0, 0)
-    if rest != len(_tokens(text)):
+    tokens = _tokens(text)
+    pairs, rest = _filter(tokens, 0, 0)
+    if rest != len(tokens):
         raise InvalidRequest(USAGE)
     wanted: dict[str, str] = {}
     for field, value in pairs:
         if wanted.setdefault(field, value) != value:
-            wanted["nothing"] = ""
+            return None
     return wanted
 
 

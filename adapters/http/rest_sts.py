@@ -86,7 +86,9 @@ class RestSts:
         if call.method == "POST" and call.action is None and call.protocol < (2, 1):
             raise InvalidRequest("name an _action: translate, validate or cancel")
         if await self._sessions.find(call.session_id) is None:
-            raise AccessDenied("Access Denied")
+            raise AccessDenied(
+                "Access Denied: without a session there are _action=translate, validate and cancel"
+            )
         if call.method == "POST" and call.action is not None:
             raise NotSupported("that action is not supported; use translate, validate or cancel")
         if call.method == "POST":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from adapters.components import Components
@@ -42,21 +43,7 @@ class TokenGen:
 
     async def _query(self, call: Call, session: Session) -> Reply:
         wanted = _wanted(call)
-        query = TokenQuery(
-            instance=wanted.get("sts_id"),
-            principal=wanted.get("token_principal"),
-            realm=None if session.realm == ROOT_REALM else session.realm,
-            limit=PAGE_SIZE,
-        )
-        items: list[dict[str, Any]] = []
-        while "nothing" not in wanted:
-            page = await self._lifecycle.query(query)
-            items.extend(_item(record) for record in page)
-            if len(page) < PAGE_SIZE:
-                break
-            query = TokenQuery(
-                query.instance, query.principal, query.realm, page[-1].alias, PAGE_SIZE
-            )
+        items = [] if wanted is None else await self._all(wanted, session)
         return Reply(
             {
                 "result": items,
@@ -67,6 +54,21 @@ class TokenGen:
                 "remainingPagedResults": -1,
             }
         )
+
+    async def _all(self, wanted: dict[str, str], session: Session) -> list[dict[str, Any]]:
+        query = TokenQuery(
+            instance=wanted.get("sts_id"),
+            principal=wanted.get("token_principal"),
+            realm=None if session.realm == ROOT_REALM else session.realm,
+            limit=PAGE_SIZE,
+        )
+        items: list[dict[str, Any]] = []
+        while True:
+            page = await self._lifecycle.query(query)
+            items.extend(_item(record) for record in page)
+            if len(page) < PAGE_SIZE:
+                return items
+            query = replace(query, after=page[-1].alias)
 
     async def _read(self, alias: str, session: Session) -> Reply:
         record = await self._lifecycle.get(alias)
@@ -84,7 +86,7 @@ class TokenGen:
         return Reply({"_id": alias, "_rev": alias, "result": result})
 
 
-def _wanted(call: Call) -> dict[str, str]:
+def _wanted(call: Call) -> dict[str, str] | None:
     text = call.query.get("_queryFilter")
     other = any(name in call.query for name in OTHER_QUERIES)
     if text is None:

@@ -67,18 +67,20 @@ class InstanceDirectory:
             self._generation = generation
         found = self._compiled.get(instance)
         if found is None:
-            found = await self._compile_stored(instance)
+            found = await self._compile_stored(instance, generation)
         return found
 
-    async def _compile_stored(self, instance: str) -> Instance:
+    async def _compile_stored(self, instance: str, generation: int) -> Instance:
         document = await self._store.get(instance)
         if document is None:
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
-        compiled_instance = self._compile(document.body, document.revision)
-        if len(self._compiled) >= MAX_CACHED:
-            self._compiled.clear()
-        self._compiled[instance] = compiled_instance
-        return compiled_instance
+        found = self._compile(document.body, document.revision)
+        # While the store was asked, a newer generation may have begun: then this one is not kept.
+        if generation == self._generation:
+            if len(self._compiled) >= MAX_CACHED:
+                self._compiled.clear()
+            self._compiled[instance] = found
+        return found
 
     def _compile(self, state: Mapping[str, Any], revision: str) -> Instance:
         draft, problems = forgerock.decode(state)

@@ -21,17 +21,27 @@ class Members:
     """The members of one object, by key.
 
     A key that is absent, null or blank counts as not given. What is wrong goes to ``problems`` as
-    (key, sentence), and reading goes on with a harmless value, so that one answer names it all.
+    (key, sentence), the key with ``prefix`` before it, and reading goes on with a harmless value,
+    so that one answer names it all.
     """
 
-    def __init__(self, value: Any, key: str, problems: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, value: Any, key: str, problems: list[tuple[str, str]], *, prefix: str = ""
+    ) -> None:
         self.problems = problems
+        self._prefix = prefix
         if value is not None and not isinstance(value, Mapping):
             self.wrong(key, "write a JSON object")
         self._members: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
 
     def wrong(self, key: str, sentence: str) -> None:
-        self.problems.append((key, sentence))
+        self.problems.append((self._prefix + key, sentence))
+
+    def only(self, *known: str) -> None:
+        """Complain of every other key: it would do nothing, and was meant to do something."""
+        for key in self._members:
+            if key not in known:
+                self.wrong(key, f"there is no such key; there are {', '.join(known)}")
 
     def value(self, key: str) -> Any:
         return self._members.get(key)

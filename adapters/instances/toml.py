@@ -47,7 +47,9 @@ def read(path: Path) -> Instance:
     try:
         with path.open("rb") as file:
             document = tomllib.load(file)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InvalidInstance([(str(path), error.strerror or "it cannot be read")]) from None
+    except ValueError as error:
         raise InvalidInstance([(str(path), str(error))]) from None
     draft, problems = decode(document)
     if problems:
@@ -59,6 +61,7 @@ def decode(document: Any) -> tuple[Instance, list[tuple[str, str]]]:
     """The draft in a document, and the (key, sentence) of each member that is wrong."""
     problems: list[tuple[str, str]] = []
     top = Members(document, "document", problems)
+    top.only("realm", "url_element", "persist_issued_tokens", "transforms", "saml2", "oidc")
     draft = Instance(
         realm=normal_realm(top.text("realm", "/")),
         url_element=top.text("url_element"),
@@ -81,7 +84,11 @@ def _transform(top: Members, text: str) -> Transform:
 
 
 def _saml2(top: Members, problems: list[tuple[str, str]]) -> Saml2Options:
-    members = Members(top.value("saml2"), "saml2", problems)
+    members = Members(top.value("saml2"), "saml2", problems, prefix="saml2.")
+    members.only(
+        *("issuer", "audience", "recipient", "name_id_format", "lifetime_seconds"),
+        *("attribute_map", "signing_key"),
+    )
     key = members.text("signing_key")
     return Saml2Options(
         issuer=members.text("issuer"),
@@ -95,7 +102,11 @@ def _saml2(top: Members, problems: list[tuple[str, str]]) -> Saml2Options:
 
 
 def _oidc(top: Members, problems: list[tuple[str, str]]) -> OidcOptions:
-    members = Members(top.value("oidc"), "oidc", problems)
+    members = Members(top.value("oidc"), "oidc", problems, prefix="oidc.")
+    members.only(
+        *("issuer", "audience", "authorized_party", "lifetime_seconds", "claim_map"),
+        *("signing_key", "client_secret"),
+    )
     key = _signing_key(members.text("signing_key", "RS256"))
     if key.algorithm in HMAC_ALGORITHMS:
         key = SigningKey(key.algorithm, secret=Secret(members.text("client_secret")))

@@ -3,6 +3,7 @@
 ==================  ===============================================================
 ``memory://``       this process alone; gone when it ends
 ``sqlite:///PATH``  one file, shared by the processes of one machine; survives a crash
+``redis://…``       a Redis that brokers on many machines share (``redis_urls`` lists its URLs)
 ==================  ===============================================================
 
 As SQLAlchemy writes them, ``sqlite:///rel`` is a relative path and ``sqlite:////abs`` an absolute.
@@ -88,7 +89,13 @@ async def open_stores(url: str, root: RootSecret) -> Stores:
         from adapters.stores.sqlite import open_sqlite
 
         return await open_sqlite(_sqlite_path(url), root)
-    raise ValueError("the store URL must be memory:// or sqlite:///PATH")
+    from adapters.stores.redis_urls import is_redis
+
+    if is_redis(url):
+        from adapters.stores.redis import open_redis
+
+        return await open_redis(url, root)
+    raise ValueError("the store URL must be memory://, sqlite:///PATH or one of Redis")
 
 
 def _sqlite_path(url: str) -> Path:

@@ -19,7 +19,13 @@ from adapters.settings import (
 from broker.model import Secret
 from tests.support.planted import MARK
 
-SECRETS = [("keys", "root_secret"), ("keys", "passphrase"), ("admin", "password"), ("amqp", "url")]
+SECRETS = [
+    ("store", "url"),
+    ("keys", "root_secret"),
+    ("keys", "passphrase"),
+    ("admin", "password"),
+    ("amqp", "url"),
+]
 
 
 def _toml(tmp_path: Path, text: str) -> Path:
@@ -42,7 +48,7 @@ def test_defaults() -> None:
     assert (settings.workers, settings.state_dir) == (1, Path(".remint"))
     assert settings.store_url == "sqlite:///.remint/remint.db"
     assert settings.all_realms == ("/",)
-    assert [secret(getattr(getattr(settings, s), k)) for s, k in SECRETS] == [None] * 4
+    assert [secret(getattr(getattr(settings, s), k)) for s, k in SECRETS] == [None] * 5
     assert warnings(settings) == []
 
 

@@ -75,7 +75,10 @@ def test_demo_on_a_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", port)):
         code, out, err = _demo(tmp_path, HTTP__PORT=str(port))
     assert (code, out) == (1, "")
-    assert err == f"remint: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    assert err == (
+        f"remint: cannot listen on 127.0.0.1 port {port}: Address already in use; "
+        "REMINT_HTTP__PORT names another port\n"
+    )
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -105,3 +105,16 @@ def test_unreadable_files(remint: Remint, tmp_path: Path) -> None:
         assert done.out == ""
         assert name in done.err.replace("\n", "").replace("│", "").replace(" ", "")
         assert "Traceback" not in done.err
+
+
+def test_misspelt_keys(remint: Remint, tmp_path: Path) -> None:
+    """A key that a TOML instance does not have is a problem, under its section's name."""
+    file = tmp_path / "typo.toml"
+    file.write_text(
+        'url_element = "typo"\ntransforms = ["USERNAME -> SAML2"]\npersist_issued_token = true\n'
+        '[saml2]\nissuer = 3\naudience = "a"\nlifetime_second = 1\n'
+    )
+    done = remint("instances", "publish", str(file))
+    assert done.code == 1
+    for key in ("persist_issued_token", "saml2.issuer", "saml2.lifetime_second"):
+        assert f"{key}: " in done.err

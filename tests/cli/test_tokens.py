@@ -118,3 +118,10 @@ def test_list_needs_a_name(remint: Remint) -> None:
     done = remint("tokens", "list")
     assert done.code == 2
     assert "--principal" in done.err
+
+
+def test_cancelling_what_is_not_there(site: Site) -> None:
+    """A slip in the id is told: the wire itself would say that anything was removed."""
+    done = site.run("tokens", "cancel", "nope")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("remint: 404 ")

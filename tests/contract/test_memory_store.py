@@ -67,7 +67,7 @@ async def test_spent_tokens_are_forgotten_once_they_ended(stores: Stores) -> Non
         "sqlite:///folder/",
         "sqlite://host/x",
         "sqlite:///x?mode=ro",
-        "redis://localhost",
+        "redis:localhost",
         "postgresql:///x",
     ],
 )

@@ -83,7 +83,8 @@ def test_port_taken(brokers: Brokers, tmp_path: Path, first: str) -> None:
         done = remint("serve", "--workers", second, state=tmp_path / "other", settings=settings)
         assert done.returncode == 1
         assert done.stderr == (
-            f"remint: cannot listen on 127.0.0.1 port {broker.port}: Address already in use\n"
+            f"remint: cannot listen on 127.0.0.1 port {broker.port}: Address already in use; "
+            "REMINT_HTTP__PORT names another port\n"
         )
     assert not (tmp_path / "other").exists()
 
@@ -100,7 +101,10 @@ def test_stop_while_starting(brokers: Brokers) -> None:
 
 
 REFUSED = [
-    ({"STORE__URL": "mongodb://x"}, "store.url: the store URL must be memory:// or sqlite:///PATH"),
+    (
+        {"STORE__URL": "mongodb://x"},
+        "store.url: the store URL must be memory://, sqlite:///PATH or one of Redis",
+    ),
     ({"KEYS__ROOT_SECRET": "pl4nted-short"}, "the root secret in the settings must be 32 random"),
     ({"AUDIT__FILE": "/nowhere/audit.log"}, "/nowhere/audit.log: No such file or directory"),
     ({"STATE_DIR": "/dev/null/state"}, "/dev/null/state: Not a directory"),

@@ -1,0 +1,30 @@
+"""``remint store``: what a store needs of its administrator."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from adapters.stores.redis import load_functions
+
+app = typer.Typer(help="The store behind the brokers.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps the name of the one command there is."""
+
+
+@app.command("load-functions")
+def load(
+    url: Annotated[
+        str, typer.Argument(help="Redis, with a user that may load functions.", show_default=False)
+    ],
+) -> None:
+    """Load the functions that brokers call into Redis; in a cluster, into every primary."""
+    for warning in asyncio.run(load_functions(url)):
+        print(f"warning: {warning}", file=sys.stderr)
+    print("loaded")

@@ -1,0 +1,410 @@
+#!lua name=remint_1
+-- What Remint does in Redis in one atomic step. An administrator loads this library; the broker
+-- only calls it. Redis 7.0 or newer.
+--
+-- Each function works in one slot. Times are seconds since the epoch; `now` is the broker's, by
+-- which leases and ends are judged. Redis's own clock sets the times to live, which are nothing
+-- but a safety net a day after the end. What is deleted or read may be so even when memory is full.
+
+local PREFIX = 'remint_1_'
+local REVISION = 1
+local SAFETY_SECONDS = 86400
+local REVISIT_SECONDS = 900 -- how often a reaper looks at a request without an answer
+
+local function clock()
+  return tonumber(redis.call('TIME')[1])
+end
+
+local function written(number)
+  return string.format('%.17g', number)
+end
+
+local function deadline(seconds)
+  return math.max(math.ceil(tonumber(seconds)), clock()) + SAFETY_SECONDS
+end
+
+local function keep(key, seconds)
+  redis.call('EXPIREAT', key, string.format('%d', deadline(seconds)))
+end
+
+-- A collection lives as long as its last member.
+local function keep_at_least(key, seconds)
+  local wanted = deadline(seconds)
+  if redis.call('EXPIRETIME', key) < wanted then
+    redis.call('EXPIREAT', key, string.format('%d', wanted))
+  end
+end
+
+-- -- what is due when ---------------------------------------------------------------------------
+-- A sorted set says when a reaper must look at something at the latest. The thing itself knows
+-- better, and the reaper then writes down what it said.
+
+local function schedule(keys, args)
+  redis.call('ZADD', keys[1], 'LT', args[1], args[2])
+  keep_at_least(keys[1], args[1])
+end
+
+-- Triples of member, score as it was seen, and next score, or '' where there is none.
+local function reschedule(keys, args)
+  for at = 1, #args, 3 do
+    local score = redis.call('ZSCORE', keys[1], args[at])
+    if score and tonumber(score) == tonumber(args[at + 1]) then
+      if args[at + 2] == '' then
+        redis.call('ZREM', keys[1], args[at])
+      else
+        redis.call('ZADD', keys[1], args[at + 2], args[at])
+        keep_at_least(keys[1], args[at + 2])
+      end
+    end
+  end
+end
+
+-- -- the ledger of requests ---------------------------------------------------------------------
+-- A hash: f fingerprint, e epoch, l lease until, c sealed claim, a sealed answer, u answer until,
+-- g forget at. Open while there is no u; after that gone once there is no a.
+
+local function claim(keys, args)
+  local fingerprint, now, lease_until, forget_at, sealed = unpack(args)
+  local known = redis.call('HMGET', keys[1], 'f', 'e', 'l', 'c', 'a', 'u')
+  if not known[1] then
+    redis.call('HSET', keys[1], 'f', fingerprint, 'e', 1, 'l', lease_until, 'c', sealed,
+      'g', forget_at)
+    keep(keys[1], forget_at)
+    return {'new'}
+  end
+  if known[1] ~= fingerprint then
+    return {'conflict'}
+  end
+  if known[6] then
+    if not known[5] or tonumber(known[6]) <= tonumber(now) then
+      return {'gone'}
+    end
+    return {'answer', known[5]}
+  end
+  -- A lease from beyond one lease's length means that the clock went back: it proves nothing.
+  local leased_until = tonumber(known[3])
+  if leased_until > tonumber(now) and leased_until <= tonumber(lease_until) then
+    return {'busy'}
+  end
+  local epoch = tonumber(known[2]) + 1
+  redis.call('HSET', keys[1], 'e', epoch, 'l', lease_until, 'g', forget_at)
+  keep(keys[1], forget_at)
+  return {'taken', epoch, known[4]}
+end
+
+local function held(key, epoch)
+  local known = redis.call('HMGET', key, 'e', 'u')
+  return known[1] and not known[2] and tonumber(known[1]) == tonumber(epoch)
+end
+
+-- Claim's epoch, sealed answer, its end, when to forget it; then the record and its end, if any.
+-- 0 if the claim is lost. Outside a cluster, keys[3] is the pointer that was written just before,
+-- and -1 says that it is another token's.
+local function commit(keys, args)
+  local epoch, answer, answer_until, forget_at, record, record_until, pointer = unpack(args)
+  if not held(keys[1], epoch) then
+    return 0
+  end
+  if keys[3] and redis.call('GET', keys[3]) ~= pointer then
+    return -1
+  end
+  redis.call('HSET', keys[1], 'a', answer, 'u', answer_until, 'g', forget_at)
+  redis.call('HDEL', keys[1], 'c')
+  keep(keys[1], forget_at)
+  if record then
+    redis.call('SET', keys[2], record)
+    keep(keys[2], record_until)
+  end
+  return 1
+end
+
+local function release(keys, args)
+  if held(keys[1], args[1]) then
+    redis.call('HSET', keys[1], 'l', 0)
+  end
+end
+
+-- Whether something changed, and when to look again.
+local function reap_request(keys, args)
+  local now = tonumber(args[1])
+  local known = redis.call('HMGET', keys[1], 'a', 'u', 'g')
+  if not known[3] then
+    return {0, ''}
+  end
+  if tonumber(known[3]) <= now then
+    redis.call('DEL', keys[1])
+    return {1, ''}
+  end
+  if not known[2] then
+    return {0, written(math.min(tonumber(known[3]), now + REVISIT_SECONDS))}
+  end
+  if not known[1] then
+    return {0, known[3]}
+  end
+  if tonumber(known[2]) <= now then
+    redis.call('HDEL', keys[1], 'a')
+    return {1, known[3]}
+  end
+  return {0, known[2]}
+end
+
+-- -- records of tokens --------------------------------------------------------------------------
+-- A string: when it expires, its identity, and the sealed record, with blanks between.
+
+local function identity_of(record)
+  return string.match(record, '^%S+ (%S+) ')
+end
+
+-- Say where the record of an alias will be; 0 if the alias belongs to another token.
+local function point(keys, args)
+  local wanted = args[1] .. ' ' .. args[2]
+  local known = redis.call('GET', keys[2])
+  if redis.call('EXISTS', keys[1]) == 1 or (known and known ~= wanted) then
+    return 0
+  end
+  redis.call('SET', keys[2], wanted)
+  keep(keys[2], args[3])
+  return 1
+end
+
+-- Write a record beside its alias; 0 if the alias belongs to another token.
+local function add(keys, args)
+  local known = redis.call('GET', keys[1])
+  if known then
+    return identity_of(known) == args[1] and 1 or 0
+  end
+  if redis.call('EXISTS', keys[2]) == 1 then
+    return 0
+  end
+  redis.call('SET', keys[1], args[2])
+  keep(keys[1], args[3])
+  return 1
+end
+
+-- Remove a record of that identity, if it expired by `now` (whenever, if that is ''): {} if there
+-- is none, {when} if it is too early, {when, record} once it is removed.
+local function take(keys, args)
+  local record = redis.call('GET', keys[1])
+  if not record or identity_of(record) ~= args[1] then
+    return {}
+  end
+  local expires_at = string.match(record, '^(%S+) ')
+  if args[2] ~= '' and tonumber(expires_at) > tonumber(args[2]) then
+    return {expires_at}
+  end
+  redis.call('DEL', keys[1])
+  return {expires_at, record}
+end
+
+-- Remove a pointer, unless it points elsewhere by now.
+local function unpoint(keys, args)
+  if redis.call('GET', keys[1]) == args[1] then
+    redis.call('DEL', keys[1])
+  end
+end
+
+-- -- indexes of tokens --------------------------------------------------------------------------
+-- keys[1] is a sorted set of names without scores: a letter, 16 bytes of digest (none after "a"),
+-- the alias, a zero byte, the second in which the entry was made. keys[2] says when tokens expire;
+-- its members are the three digests of 16 bytes and the alias.
+
+local function prefixes(member)
+  local alias = string.sub(member, 49)
+  return {
+    'a' .. alias .. '\0',
+    'i' .. string.sub(member, 1, 16) .. alias .. '\0',
+    'p' .. string.sub(member, 17, 32) .. alias .. '\0',
+    'r' .. string.sub(member, 33, 48) .. alias .. '\0',
+  }
+end
+
+local function unindex(keys, args)
+  for _, member in ipairs(args) do
+    for _, prefix in ipairs(prefixes(member)) do
+      redis.call('ZREMRANGEBYLEX', keys[1], '[' .. prefix, '(' .. prefix .. '\255')
+    end
+    redis.call('ZREM', keys[2], member)
+  end
+end
+
+local function index(keys, args)
+  local expires_at, member = args[1], args[2]
+  local names = prefixes(member)
+  local known = redis.call('ZRANGEBYLEX', keys[1], '[' .. names[1], '(' .. names[1] .. '\255')
+  if #known > 0 then -- written before: its age starts anew
+    for _, prefix in ipairs(names) do
+      redis.call('ZREMRANGEBYLEX', keys[1], '[' .. prefix, '(' .. prefix .. '\255')
+    end
+  end
+  local made = string.format('%d', clock())
+  redis.call('ZADD', keys[1], 0, names[1] .. made, 0, names[2] .. made, 0, names[3] .. made,
+    0, names[4] .. made)
+  redis.call('ZADD', keys[2], 'LT', expires_at, member)
+  keep_at_least(keys[1], expires_at)
+  keep_at_least(keys[2], expires_at)
+end
+
+-- Drop entries that were found without a record, unless their record may still be on its way.
+local function drop(keys, args)
+  local oldest = clock() - tonumber(args[1])
+  for at = 2, #args do
+    local made = string.match(args[at], '%z(%d+)$')
+    if made and tonumber(made) < oldest then
+      redis.call('ZREM', keys[1], args[at])
+    end
+  end
+end
+
+-- -- one-time tokens ----------------------------------------------------------------------------
+-- A string: until when it counts, and the digest of its owner.
+
+local function spend(keys, args)
+  local owner, ends_at = args[1], tonumber(args[2])
+  local known = redis.call('GET', keys[1])
+  if known then
+    local known_until, first = string.match(known, '^(%S+) (%S+)$')
+    if first ~= owner then
+      return 0
+    end
+    ends_at = math.max(ends_at, tonumber(known_until))
+  end
+  redis.call('SET', keys[1], written(ends_at) .. ' ' .. owner)
+  keep(keys[1], ends_at)
+  return 1
+end
+
+local function reap_spent(keys, args)
+  local known = redis.call('GET', keys[1])
+  if not known then
+    return {0, ''}
+  end
+  local ends_at = string.match(known, '^(%S+) ')
+  if tonumber(ends_at) > tonumber(args[1]) then
+    return {0, ends_at}
+  end
+  redis.call('DEL', keys[1])
+  return {1, ''}
+end
+
+-- -- sessions -----------------------------------------------------------------------------------
+-- A string: last access, longest idle time, end of life, and the sealed session.
+
+local function session(text)
+  local last, idle, life, sealed = string.match(text, '^(%S+) (%S+) (%S+) (.*)$')
+  return tonumber(last), tonumber(idle), tonumber(life), sealed
+end
+
+local function put_session(keys, args)
+  redis.call('SET', keys[1], table.concat(args, ' '))
+  keep(keys[1], math.min(tonumber(args[1]) + tonumber(args[2]), tonumber(args[3])))
+end
+
+local function touch_session(keys, args)
+  local now, pause = tonumber(args[1]), tonumber(args[2])
+  local text = redis.call('GET', keys[1])
+  if not text then
+    return
+  end
+  local last, idle, life, sealed = session(text)
+  if last <= now - pause and now < math.min(last + idle, life) then
+    put_session(keys, {written(now), written(idle), written(life), sealed})
+  end
+end
+
+local function reap_session(keys, args)
+  local text = redis.call('GET', keys[1])
+  if not text then
+    return {0, ''}
+  end
+  local last, idle, life = session(text)
+  local ends_at = math.min(last + idle, life)
+  if ends_at > tonumber(args[1]) then
+    return {0, written(ends_at)}
+  end
+  redis.call('DEL', keys[1])
+  return {1, ''}
+end
+
+-- -- published instances ------------------------------------------------------------------------
+-- A hash of strings: digest of the id, digest of the revision, sealed document. The generation
+-- moves with every change, and whoever listens is told to read it.
+
+local function changed(keys, channel)
+  local generation = redis.call('INCR', keys[2])
+  redis.call('PUBLISH', channel, 'changed')
+  return {'done', generation}
+end
+
+-- 'unknown' or 'changed' if the document must be left alone.
+local function refused(key, field, id, revision)
+  local known = redis.call('HGET', key, field)
+  local known_id, known_revision = string.match(known or '', '^(%S+) (%S+) ')
+  if known_id ~= id then
+    return 'unknown'
+  end
+  if revision ~= '' and known_revision ~= revision then
+    return 'changed'
+  end
+end
+
+local function create_instance(keys, args)
+  if redis.call('HSETNX', keys[1], args[2], args[3]) == 0 then
+    return {'taken', 0}
+  end
+  return changed(keys, args[1])
+end
+
+local function replace_instance(keys, args)
+  local refusal = refused(keys[1], args[2], args[4], args[5])
+  if refusal then
+    return {refusal, 0}
+  end
+  redis.call('HSET', keys[1], args[2], args[3])
+  return changed(keys, args[1])
+end
+
+local function delete_instance(keys, args)
+  local refusal = refused(keys[1], args[2], args[3], args[4])
+  if refusal then
+    return {refusal, 0}
+  end
+  redis.call('HDEL', keys[1], args[2])
+  return changed(keys, args[1])
+end
+
+-- -- their names --------------------------------------------------------------------------------
+
+local function revision()
+  return REVISION
+end
+
+local function offer(name, callback, flags)
+  redis.register_function{
+    function_name = PREFIX .. name, callback = callback, flags = flags or {},
+  }
+end
+
+local FREES = {'allow-oom'}
+
+offer('revision', revision, {'no-writes'})
+offer('schedule', schedule)
+offer('reschedule', reschedule, FREES)
+offer('claim', claim)
+offer('commit', commit)
+offer('release', release, FREES)
+offer('reap_request', reap_request, FREES)
+offer('point', point)
+offer('add', add)
+offer('take', take, FREES)
+offer('unpoint', unpoint, FREES)
+offer('index', index)
+offer('unindex', unindex, FREES)
+offer('drop', drop, FREES)
+offer('spend', spend)
+offer('reap_spent', reap_spent, FREES)
+offer('put_session', put_session)
+offer('touch_session', touch_session)
+offer('reap_session', reap_session, FREES)
+offer('create_instance', create_instance)
+offer('replace_instance', replace_instance)
+offer('delete_instance', delete_instance, FREES)

@@ -1,0 +1,80 @@
+"""How keys in Redis are called; docs/redis.md lists them all.
+
+What stands between the braces decides the slot (Redis Cluster, "hash tags"). It is a digest of the
+id, or the name of a shard: no byte that a caller chose gets into the name of a key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+PREFIX = "remint:"
+SHARDS = 16
+"""Into how many slots an index is spread. Another number needs another schema version."""
+
+SHORT_DIGEST_BYTES = 16
+
+META = PREFIX + "{store}:meta"
+DOCUMENTS = PREFIX + "{instances}:documents"
+GENERATION = PREFIX + "{instances}:generation"
+INSTANCES_CHANNEL = PREFIX + "instances"
+
+TOKEN = "token"  # noqa: S105 - part of the name of a key
+HOME = "home"
+REQUEST = "request"
+SPENT = "spent"
+SESSION = "session"
+USERS = "users"
+
+
+def key(tag: str, kind: str) -> str:
+    """The key of that kind in the slot of ``tag``."""
+    return f"{PREFIX}{{{tag}}}:{kind}"
+
+
+def digest(kind: str, *parts: str) -> bytes:
+    """SHA-256 over parts, each with its length before it; text that is no Unicode has one too."""
+    sha = hashlib.sha256(kind.encode())
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        sha.update(len(encoded).to_bytes(4, "big"))
+        sha.update(encoded)
+    return sha.digest()
+
+
+def tag(kind: str, *parts: str) -> str:
+    """The digest as base64url (RFC 4648 section 5), which fits between braces."""
+    return text_of(digest(kind, *parts))
+
+
+def short(kind: str, part: str) -> bytes:
+    """A digest to look things up by where a collision only costs a look at the wrong thing."""
+    return digest(kind, part)[:SHORT_DIGEST_BYTES]
+
+
+def text_of(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def bytes_of(text: str) -> bytes:
+    """What ``text_of`` wrote."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def shard_of(name: str) -> int:
+    """The shard of an alias or a tag."""
+    return digest("shard", name)[0] % SHARDS
+
+
+def due(kind: str, shard: int) -> str:
+    """The sorted set that says when things of a kind are to be looked at."""
+    return f"{PREFIX}{{{kind}-{shard:02}}}:due"
+
+
+def index(shard: int) -> str:
+    return f"{PREFIX}{{token-{shard:02}}}:index"
+
+
+def expiry(shard: int) -> str:
+    return f"{PREFIX}{{token-{shard:02}}}:expiry"

@@ -1,0 +1,223 @@
+"""The request ledger in Redis: claim, record and answer of a request stand in one slot.
+
+Claims and answers are sealed here, on the way in and out, bound to the request they belong to.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from adapters.keys.root_secret import Sealer
+from adapters.stores import ABANDONED_CLAIM_SECONDS, TOMBSTONE_SECONDS
+from adapters.stores.redis_commands import Commands
+from adapters.stores.redis_keys import REQUEST, TOKEN, bytes_of, due, key, shard_of, tag, text_of
+from adapters.stores.redis_reaper import reap_due
+from adapters.stores.redis_records import (
+    Place,
+    alias_keys,
+    identity,
+    index_keys,
+    index_member,
+    written,
+)
+from adapters.stores.redis_schema import function
+from adapters.stores.sealing import opened, plain
+from broker.errors import (
+    ClaimLost,
+    Conflict,
+    Gone,
+    RequestConflict,
+    RequestInProgress,
+    Unavailable,
+)
+from broker.model import Answer, Claim, TokenRecord
+
+_KIND = "request"
+
+
+class RedisLedger:
+    """RequestLedger."""
+
+    def __init__(self, commands: Commands, answers: Sealer, records: Sealer) -> None:
+        self._commands = commands
+        self._answers = answers
+        self._records = records
+
+    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim | Answer:
+        if not proposal.stored:
+            return proposal
+        slot = _slot(proposal)
+        lease_until = now + lease_seconds
+        asked = (
+            proposal.fingerprint,
+            now,
+            lease_until,
+            lease_until + ABANDONED_CLAIM_SECONDS,
+            self._sealed_claim(proposal),
+        )
+        _, (state, *rest) = await self._commands.calls(
+            [
+                ("FCALL", function("schedule"), 1, _due(slot), lease_until, slot),
+                ("FCALL", function("claim"), 1, key(slot, REQUEST), *asked),
+            ]
+        )
+        match state, rest:
+            case b"new", []:
+                return replace(proposal, epoch=1)
+            case b"taken", [int(epoch), bytes(sealed)]:
+                return self._taken_over(proposal, epoch, sealed)
+            case b"answer", [bytes(sealed)]:
+                return self._answer(sealed, _place("answer", proposal.scope, proposal.request_id))
+            case b"conflict", []:
+                raise RequestConflict("this request id was used for a different request")
+            case b"gone", []:
+                raise Gone("the answer to this request is not kept any more")
+            case b"busy", []:
+                raise RequestInProgress("this request is being worked on")
+        raise Unavailable("the store cannot be read", detail=f"redis: claim said {state!r}")
+
+    async def commit(
+        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+    ) -> None:
+        if claim.stored:
+            await self._commit_claimed(claim, record, answer, answer_until)
+        elif record is not None:
+            await self._add(record)
+
+    async def release(self, claim: Claim) -> None:
+        if claim.stored:
+            request = key(_slot(claim), REQUEST)
+            await self._commands.call("FCALL", function("release"), 1, request, claim.epoch)
+
+    async def fetch(
+        self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
+    ) -> Answer | None:
+        request = key(tag(_KIND, scope, request_id), REQUEST)
+        known, sealed, until = await self._commands.call("HMGET", request, "f", "a", "u")
+        if known is None:
+            return None
+        if fingerprint is not None and not hmac.compare_digest(known, fingerprint):
+            raise RequestConflict("this request id was used for a different request")
+        if until is None:
+            return None
+        if sealed is None or float(until) <= now:
+            raise Gone("the answer to this request is not kept any more")
+        return self._answer(sealed, _place("answer", scope, request_id))
+
+    async def reap(self, now: float) -> int:
+        return await reap_due(self._commands, _KIND, REQUEST, now)
+
+    async def _commit_claimed(
+        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+    ) -> None:
+        slot = _slot(claim)
+        sealed = self._answers.seal(
+            plain([answer.status, answer.body, answer.token_id, answer.expires_at]),
+            _place("answer", claim.scope, claim.request_id),
+        )
+        words = (claim.epoch, sealed, answer_until, answer_until + TOMBSTONE_SECONDS)
+        keys = (key(slot, REQUEST), key(slot, TOKEN))
+        if record is None:
+            done = await self._commands.call("FCALL", function("commit"), 2, *keys, *words)
+        else:
+            done = await self._commit_record(slot, keys, words, record)
+        if not done:
+            raise ClaimLost("another worker took this request over")
+
+    async def _commit_record(
+        self, slot: str, keys: tuple[str, str], words: tuple[Any, ...], record: TokenRecord
+    ) -> bool:
+        """Pointer and index entries first, which count for nothing until the record is there.
+
+        A server that runs commands in order gets all in one round trip, and looks at the pointer
+        itself before it commits. In a cluster the pointer is on another server.
+        """
+        value = written(self._records, record)
+        place = Place(slot, identity(record))
+        beside, pointer = alias_keys(record.alias)
+        announced = [
+            (
+                *("FCALL", function("point"), 2, beside, pointer),
+                *(place.identity, slot, record.expires_at),
+            ),
+            _index(record),
+        ]
+        words = (*words, value, record.expires_at)
+        if self._commands.ordered:
+            checked = ("FCALL", function("commit"), 3, *keys, pointer, *words, place.pointer)
+            *_, done = await self._commands.calls([*announced, checked])
+        else:
+            pointed, _ = await self._commands.calls(announced)
+            if not pointed:
+                raise _taken(record)
+            done = await self._commands.call("FCALL", function("commit"), 2, *keys, *words)
+        if done < 0:
+            raise _taken(record)
+        return bool(done)
+
+    async def _add(self, record: TokenRecord) -> None:
+        """The record of a request without an id has its alias's slot."""
+        value = written(self._records, record)
+        keys = alias_keys(record.alias)
+        add = ("FCALL", function("add"), 2, *keys, identity(record), value, record.expires_at)
+        if self._commands.ordered:
+            _, added = await self._commands.calls([_index(record), add])
+        else:
+            await self._commands.call(*_index(record))
+            added = await self._commands.call(*add)
+        if not added:
+            raise _taken(record)
+
+    def _sealed_claim(self, claim: Claim) -> bytes:
+        fixed = [
+            claim.token_id,
+            claim.issued_at,
+            claim.expires_at,
+            claim.key_id,
+            text_of(claim.entropy),
+        ]
+        return self._answers.seal(plain(fixed), _place("claim", claim.scope, claim.request_id))
+
+    def _taken_over(self, proposal: Claim, epoch: int, sealed: bytes) -> Claim:
+        place = _place("claim", proposal.scope, proposal.request_id)
+        fixed = orjson.loads(opened(self._answers, sealed, place))
+        token_id, issued_at, expires_at, key_id, entropy = fixed
+        return replace(
+            proposal,
+            token_id=token_id,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            key_id=key_id,
+            entropy=bytes_of(entropy),
+            epoch=epoch,
+        )
+
+    def _answer(self, sealed: bytes, place: bytes) -> Answer:
+        status, body, token_id, expires_at = orjson.loads(opened(self._answers, sealed, place))
+        return Answer(status, body, token_id, expires_at)
+
+
+def _slot(claim: Claim) -> str:
+    return tag(_KIND, claim.scope or "", claim.request_id or "")
+
+
+def _due(slot: str) -> str:
+    return due(_KIND, shard_of(slot))
+
+
+def _place(what: str, scope: str | None, request_id: str | None) -> bytes:
+    """The context that a value is sealed for, written so that no two places look the same."""
+    return plain([what, scope, request_id])
+
+
+def _index(record: TokenRecord) -> tuple[Any, ...]:
+    member = index_member(record)
+    return "FCALL", function("index"), 2, *index_keys(record.alias), record.expires_at, member
+
+
+def _taken(record: TokenRecord) -> Conflict:
+    return Conflict("another token has this id", detail=f"alias {record.alias}")

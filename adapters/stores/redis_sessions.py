@@ -1,0 +1,100 @@
+"""Sessions in Redis, kept by a keyed digest of their id: a copy of the store opens no session.
+
+Who can write to Redis cannot make one either, since the digest needs a key and the session is
+sealed, bound to its id. The times that a touch moves stand outside the seal.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+import orjson
+
+from adapters.keys.root_secret import Sealer
+from adapters.stores import TOUCH_SECONDS
+from adapters.stores.redis_commands import Commands
+from adapters.stores.redis_keys import SESSION, due, key, shard_of, text_of
+from adapters.stores.redis_reaper import reap_due
+from adapters.stores.redis_schema import function
+from adapters.stores.sealing import opened, plain
+from broker.errors import Unavailable
+from broker.model import Secret, Session
+
+_KIND = "session"
+
+
+class RedisSessions:
+    """SessionStore."""
+
+    def __init__(self, commands: Commands, sealer: Sealer, digest_key: bytes) -> None:
+        self._commands = commands
+        self._sealer = sealer
+        self._digest_key = digest_key
+
+    async def put(self, session: Session) -> None:
+        slot = self._slot(session.id)
+        fixed = [
+            session.uid,
+            session.principal,
+            session.realm,
+            session.created_at,
+            session.interim,
+            session.user_stamp,
+        ]
+        sealed = self._sealer.seal(plain(fixed), _context(slot))
+        times = (session.last_access_at, session.max_idle_seconds, session.life_expires_at)
+        ends_at = min(session.idle_expires_at, session.life_expires_at)
+        await self._commands.calls(
+            [
+                ("FCALL", function("schedule"), 1, due(_KIND, shard_of(slot)), ends_at, slot),
+                ("FCALL", function("put_session"), 1, key(slot, SESSION), *times, sealed),
+            ]
+        )
+
+    async def get(self, session_id: Secret) -> Session | None:
+        slot = self._slot(session_id)
+        value = await self._commands.call("GET", key(slot, SESSION))
+        if value is None:
+            return None
+        try:
+            last, idle, life_end, sealed = value.split(b" ", 3)
+        except ValueError:
+            raise Unavailable(
+                "the store cannot be read", detail="redis: a broken session"
+            ) from None
+        fixed = orjson.loads(opened(self._sealer, sealed, _context(slot)))
+        uid, principal, realm, created_at, interim, stamp = fixed
+        return Session(
+            id=session_id,
+            uid=uid,
+            principal=principal,
+            realm=realm,
+            created_at=created_at,
+            last_access_at=int(last),
+            max_idle_seconds=int(idle),
+            max_life_seconds=int(life_end) - created_at,
+            interim=interim,
+            user_stamp=stamp,
+        )
+
+    async def touch(self, session_id: Secret, now: int) -> None:
+        """The function decides, since the session may be touched, ended or reaped meanwhile."""
+        session = key(self._slot(session_id), SESSION)
+        await self._commands.call(
+            "FCALL", function("touch_session"), 1, session, now, TOUCH_SECONDS
+        )
+
+    async def end(self, session_id: Secret) -> bool:
+        return bool(await self._commands.call("DEL", key(self._slot(session_id), SESSION)))
+
+    async def reap(self, now: float) -> int:
+        return await reap_due(self._commands, _KIND, SESSION, now)
+
+    def _slot(self, session_id: Secret) -> str:
+        # a header may hold bytes that are no text; they name no session, and are no error either
+        text = session_id.reveal().encode("utf-8", "surrogatepass")
+        return text_of(hmac.digest(self._digest_key, text, "sha256"))
+
+
+def _context(slot: str) -> bytes:
+    return plain(["session", slot])

@@ -1,0 +1,145 @@
+"""Records of issued tokens in Redis: look up, cancel and reap."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from adapters.keys.root_secret import Sealer
+from adapters.stores import REAP_CHUNK
+from adapters.stores.redis_commands import Commands
+from adapters.stores.redis_keys import SHARDS, expiry
+from adapters.stores.redis_query import matching
+from adapters.stores.redis_records import (
+    Place,
+    alias_keys,
+    alias_of,
+    index_keys,
+    index_member,
+    place_of,
+    read,
+)
+from adapters.stores.redis_schema import function
+from broker.errors import Unavailable
+from broker.model import TokenRecord
+from broker.ports import TokenQuery
+
+UNWRITTEN_SECONDS = 60
+"""For how long an index entry without a record may still get one."""
+
+
+class RedisTokens:
+    """TokenStore."""
+
+    def __init__(self, commands: Commands, sealer: Sealer) -> None:
+        self._commands = commands
+        self._sealer = sealer
+
+    async def get(self, alias: str) -> TokenRecord | None:
+        (record,) = await self.find([alias])
+        return record
+
+    async def find(self, aliases: list[str]) -> list[TokenRecord | None]:
+        """The records of aliases: one round trip, a second one if some stand elsewhere."""
+        found = await self._commands.calls([("MGET", *alias_keys(alias)) for alias in aliases])
+        values: list[bytes | None] = [beside for beside, _ in found]
+        elsewhere = [
+            (at, place)
+            for at, (alias, both) in enumerate(zip(aliases, found, strict=True))
+            if both[0] is None and (place := place_of(alias, both)) is not None
+        ]
+        replies = await self._commands.calls([("GET", place.key) for _, place in elsewhere])
+        for (at, place), value in zip(elsewhere, replies, strict=True):
+            if value is not None and value.split(b" ", 2)[1:2] == [place.identity.encode()]:
+                values[at] = value
+        return [
+            None if value is None else read(self._sealer, alias, value)
+            for alias, value in zip(aliases, values, strict=True)
+        ]
+
+    async def query(self, query: TokenQuery) -> list[TokenRecord]:
+        return await matching(self._commands, self.find, query, UNWRITTEN_SECONDS)
+
+    async def cancel(self, alias: str) -> bool:
+        """The record goes first; what pointed to it counts for nothing without it."""
+        found = await self._commands.call("MGET", *alias_keys(alias))
+        place = place_of(alias, found)
+        if place is None:
+            return False
+        taken = await self._commands.call(
+            "FCALL", function("take"), 1, place.key, place.identity, ""
+        )
+        if len(taken) < 2:
+            return False
+        with contextlib.suppress(Unavailable):  # it is cancelled; the rest is tidied up later
+            record = read(self._sealer, alias, taken[1])
+            await self._commands.calls(self._traces(place, alias, index_member(record)))
+        return True
+
+    async def reap(self, now: float) -> list[TokenRecord]:
+        """Removing the record is the atomic step: of many reapers one gets it.
+
+        What was removed is returned even if Redis then went away, since nobody else can report it.
+        """
+        reaped: list[TokenRecord] = []
+        try:
+            for shard in range(SHARDS):
+                await self._reap_shard(shard, now, reaped)
+        except Unavailable:
+            if not reaped:
+                raise
+        return reaped
+
+    async def _reap_shard(self, shard: int, now: float, reaped: list[TokenRecord]) -> None:
+        left = 0
+        while True:
+            page = ("BYSCORE", "LIMIT", left, REAP_CHUNK, "WITHSCORES")
+            entries = await self._commands.call("ZRANGE", expiry(shard), "-inf", now, *page)
+            members = list(zip(entries[::2], entries[1::2], strict=True))
+            left += await self._reap_chunk(shard, members, now, reaped)
+            if len(members) < REAP_CHUNK:
+                return
+
+    async def _reap_chunk(
+        self,
+        shard: int,
+        members: list[tuple[bytes, bytes]],
+        now: float,
+        reaped: list[TokenRecord],
+    ) -> int:
+        """Adds the records that were removed; returns how many entries stay due."""
+        aliases = [alias_of(member) for member, _ in members]
+        found = await self._commands.calls([("MGET", *alias_keys(alias)) for alias in aliases])
+        places = [place_of(alias, both) for alias, both in zip(aliases, found, strict=True)]
+        takes = [
+            ("FCALL", function("take"), 1, place.key, place.identity, now)
+            for place in places
+            if place is not None
+        ]
+        replies = iter(await self._commands.calls(takes))
+        tidy: list[tuple[Any, ...]] = []
+        stay = 0
+        for alias, place, (member, score) in zip(aliases, places, members, strict=True):
+            outcome = [] if place is None else next(replies)
+            if len(outcome) == 2:
+                with contextlib.suppress(Unavailable):  # tampered with: nobody's token, but gone
+                    reaped.append(read(self._sealer, alias, outcome[1]))
+            if len(outcome) == 1:  # it lives longer than the index thought
+                due = (expiry(shard), member, score, outcome[0])
+                tidy.append(("FCALL", function("reschedule"), 1, *due))
+            elif outcome or float(score) <= now - UNWRITTEN_SECONDS:
+                tidy += self._traces(place, alias, member)
+            else:
+                stay += 1
+        await self._commands.calls(tidy)
+        return stay
+
+    def _traces(self, place: Place | None, alias: str, member: bytes) -> list[tuple[Any, ...]]:
+        """What removes the index entries, and the pointer if there is one."""
+        traces: list[tuple[Any, ...]] = [
+            ("FCALL", function("unindex"), 2, *index_keys(alias), member)
+        ]
+        beside, pointer = alias_keys(alias)
+        if place is not None and place.key != beside:
+            traces.append(("FCALL", function("unpoint"), 1, pointer, place.pointer))
+        return traces

@@ -1,0 +1,285 @@
+"""Who may use a store in Redis, and what a copy of it gives away."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
+
+from adapters.stores import ForeignStore, SchemaTooNew, Stores, open_stores
+from adapters.stores.redis import load_functions
+from adapters.stores.redis_keys import META
+from adapters.stores.redis_schema import SCHEMA_VERSION, FunctionsMissing
+from broker.errors import Unavailable
+from broker.model import Answer, Claim, Secret
+from broker.testing import (
+    NOW,
+    a_claim,
+    a_record,
+    a_session,
+    a_user,
+    an_answer,
+    an_instance_document,
+)
+from tests.contract.redis_helpers import issue, issue_claimed, keys_in
+from tests.contract.roots import OTHER_ROOT, ROOT
+from tests.support.ports import free_port
+from tests.support.redis_rules import documented_rules
+from tests.support.redis_server import RedisServer, running_redis
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
+
+
+@pytest.fixture
+async def stores(redis: RedisServer) -> AsyncIterator[Stores]:
+    opened = await open_stores(redis.url, ROOT)
+    yield opened
+    await opened.close()
+
+
+# -- the door ------------------------------------------------------------------------------------
+
+
+async def test_missing_functions_are_refused(redis: RedisServer) -> None:
+    """Without its functions the broker does not start, and says which command loads them."""
+    redis.cli("FUNCTION", "FLUSH")
+    with pytest.raises(FunctionsMissing, match="remint store load-functions"):
+        await open_stores(redis.url, ROOT)
+    await load_functions(redis.administrator_url)
+    opened = await open_stores(redis.url, ROOT)
+    await opened.close()
+
+
+async def test_functions_of_another_revision_are_refused(redis: RedisServer) -> None:
+    """Functions of our name with other contents are not used."""
+    redis.cli(
+        "FUNCTION",
+        "LOAD",
+        "REPLACE",
+        "#!lua name=remint_1\nredis.register_function('remint_1_revision', "
+        "function() return 7 end)",
+    )
+    with pytest.raises(FunctionsMissing, match=r"revision 7.*remint store load-functions"):
+        await open_stores(redis.url, ROOT)
+
+
+async def test_the_broker_s_user_cannot_load_functions(redis: RedisServer) -> None:
+    """Loading asks for an administrator; the broker's user is refused."""
+    with pytest.raises(Unavailable) as raised:
+        await load_functions(redis.url)
+    assert "NoPermission" in str(raised.value.detail)
+
+
+async def test_loading_warns_of_a_restricted_default_user(redis: RedisServer) -> None:
+    """Where Redis would drop data at its next start, the one who loads the functions hears it."""
+    assert await load_functions(redis.administrator_url) == []
+    redis.cli("ACL", "SETUSER", "default", "-@all")
+    try:
+        (warning,) = await load_functions(redis.administrator_url)
+    finally:
+        redis.cli("ACL", "SETUSER", "default", "+@all")
+    assert "ACL SETUSER default off resetpass ~* &* +@all" in warning
+
+
+async def test_another_root_secret_is_refused(redis: RedisServer, stores: Stores) -> None:
+    """A broker with another root secret may not join the store, and leaves it usable."""
+    with pytest.raises(ForeignStore, match="root secret"):
+        await open_stores(redis.url, OTHER_ROOT)
+    await issue(stores, "a")
+
+
+async def test_a_newer_schema_is_refused(redis: RedisServer) -> None:
+    """A store that a newer version wrote is refused with both versions named."""
+    redis.cli("HSET", META, "schema", str(SCHEMA_VERSION + 1))
+    with pytest.raises(SchemaTooNew, match=f"{SCHEMA_VERSION + 1}.*{SCHEMA_VERSION}"):
+        await open_stores(redis.url, ROOT)
+
+
+async def test_a_wrong_password_is_unavailable(redis: RedisServer) -> None:
+    """A refused login is Unavailable; neither sentence nor detail repeats the password."""
+    with pytest.raises(Unavailable) as raised:
+        await open_stores(redis.url.replace("broker-password", "wr0ng-password"), ROOT)
+    assert "AuthenticationError" in str(raised.value.detail)
+    assert "wr0ng-password" not in f"{raised.value} {raised.value.detail}"
+
+
+async def test_two_brokers_that_start_at_once_make_one_store(redis: RedisServer) -> None:
+    """Of two root secrets that reach an empty store at once, one is kept and one refused."""
+    results = await asyncio.gather(
+        *(open_stores(redis.url, root) for root in (ROOT, OTHER_ROOT)), return_exceptions=True
+    )
+    opened = [result for result in results if isinstance(result, Stores)]
+    assert [type(r) for r in results if not isinstance(r, Stores)] == [ForeignStore]
+    await opened[0].close()
+
+
+async def test_everything_is_there_after_reopening(redis: RedisServer) -> None:
+    """What one broker wrote, another reads, through the socket of the same server too."""
+    first = await open_stores(redis.url, ROOT)
+    await issue_claimed(first, "a")
+    await first.sessions.put(a_session())
+    await first.instances.create(an_instance_document())
+    await first.users.put(a_user())
+    await first.replays.spend("jti", "request-1", NOW + 60)
+    await first.close()
+    second = await open_stores(f"unix://{redis.login}@{redis.socket}", ROOT)
+    assert await second.tokens.get("a") == a_record(alias="a", token_id="a")
+    assert await second.ledger.fetch("requester:alice", "a", NOW) == an_answer(token_id="a")
+    assert await second.sessions.get(Secret("session-1")) == a_session()
+    assert await second.instances.list() == [an_instance_document()]
+    assert await second.instances.generation() == 1
+    assert await second.users.list("/") == [a_user()]
+    assert not await second.replays.spend("jti", "request-2", NOW + 60)
+    await second.close()
+
+
+async def test_a_closed_store_is_unavailable(redis: RedisServer) -> None:
+    """What was handed in is finished by a close, what comes later is refused; twice is fine."""
+    stores = await open_stores(redis.url, ROOT)
+    tasks = [asyncio.create_task(issue(stores, str(n))) for n in range(50)]
+    await asyncio.sleep(0)
+    await stores.close()
+    await asyncio.gather(*tasks)
+    with pytest.raises(Unavailable):
+        await stores.tokens.get("1")
+    await stores.close()
+    again = await open_stores(redis.url, ROOT)
+    assert await again.tokens.get("49") is not None
+    await again.close()
+
+
+# -- secrets -------------------------------------------------------------------------------------
+
+
+async def test_no_secret_can_be_read_from_a_dump(redis: RedisServer, stores: Stores) -> None:
+    """Token text, client secret, session id, one-time token, entropy and more are in no file."""
+    planted = {
+        "answer": "Passw0rd-in-the-answer",
+        "refusal": "Passw0rd-in-the-refusal",
+        "client secret": "Passw0rd-of-the-client",
+        "session id": "Passw0rd-of-the-session",
+        "one-time token": "Passw0rd-of-the-one-time-token",
+        "entropy": "Passw0rd-in-the-entropy-32-bytes",
+        "hash": "Passw0rd-hash",
+        "profile": "Passw0rd-in-a-profile",
+        "principal": "Passw0rd-as-a-principal",
+        "request id": "Passw0rd-as-a-request-id",
+    }
+    proposal = a_claim(
+        entropy=planted["entropy"].encode(), request_id=planted["request id"], owner="w"
+    )
+    claim = await stores.ledger.claim(proposal, NOW, 5.0)
+    assert isinstance(claim, Claim)
+    taken_over = await stores.ledger.claim(proposal, NOW + 5, 5.0)
+    assert isinstance(taken_over, Claim)
+    assert taken_over.entropy == planted["entropy"].encode()
+    body = {"issued_token": planted["answer"]}
+    record = a_record(principal=planted["principal"])
+    await stores.ledger.commit(taken_over, record, an_answer(body=body), NOW + 60)
+    other = await stores.ledger.claim(a_claim(request_id="request-2"), NOW, 5.0)
+    assert isinstance(other, Claim)
+    refusal = Answer(401, {"message": planted["refusal"]})
+    await stores.ledger.commit(other, None, refusal, NOW + 60)
+    document = an_instance_document(body={"oidc-client-secret": planted["client secret"]})
+    await stores.instances.create(document)
+    await stores.instances.replace(document, None)
+    await stores.sessions.put(a_session(id=Secret(planted["session id"])))
+    await stores.replays.spend(planted["one-time token"], "request-1", NOW + 60)
+    await stores.users.put(
+        a_user(password_hash=Secret(planted["hash"]), attributes={"mail": (planted["profile"],)})
+    )
+    redis.cli("SAVE")
+    dumps = redis.dumps()
+    readable = [name for name, content in dumps.items() if b"alias-1" in content]
+    assert {name.rpartition(".")[2] for name in readable} == {"aof", "rdb"}
+    for content in dumps.values():
+        for what, secret in planted.items():
+            assert secret.encode() not in content, f"the {what} can be read"
+            assert secret.encode().hex().encode() not in content.lower()
+
+
+async def test_a_moved_value_does_not_open(redis: RedisServer, stores: Stores) -> None:
+    """A record copied under another alias, as a writer in Redis could, is no token."""
+    await issue(stores, "a")
+    await issue(stores, "b")
+    values = [key for key in keys_in(redis) if key.endswith(":token")]
+    redis.cli("COPY", values[0], values[1], "REPLACE")
+    results = await asyncio.gather(
+        stores.tokens.get("a"), stores.tokens.get("b"), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["TokenRecord", "Unavailable"]
+
+
+async def test_a_changed_instance_does_not_open(redis: RedisServer, stores: Stores) -> None:
+    """A document copied to another name is not given out."""
+    await stores.instances.create(an_instance_document())
+    await stores.instances.create(an_instance_document(id="other"))
+    key = "remint:{instances}:documents"
+    fields = redis.cli("HKEYS", key).split()
+    script = "redis.call('HSET', KEYS[1], ARGV[1], redis.call('HGET', KEYS[1], ARGV[2]))"
+    redis.cli("EVAL", script, "1", key, *fields)
+    with pytest.raises(Unavailable):
+        await stores.instances.list()
+
+
+# -- TLS -----------------------------------------------------------------------------------------
+
+
+async def test_tls_asks_for_a_certificate_that_can_be_checked(tmp_path: Path) -> None:
+    """Over TLS the stores work with the authority named, and are Unavailable without it."""
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    write_certificate(certificate, key)
+    tls = {
+        "tls_port": str(free_port()),
+        "tls_cert_file": str(certificate),
+        "tls_key_file": str(key),
+        "tls_ca_cert_file": str(certificate),
+        "tls_auth_clients": "no",
+    }
+    with running_redis(documented_rules(), **tls) as server:
+        server.empty()
+        url = f"rediss://{server.login}@127.0.0.1:{tls['tls_port']}"
+        stores = await open_stores(f"{url}?ssl_ca_certs={certificate}", ROOT)
+        await issue(stores, "a")
+        assert await stores.tokens.get("a") is not None
+        await stores.close()
+        with pytest.raises(Unavailable) as raised:
+            await open_stores(url, ROOT)
+        assert "certificate" in str(raised.value.detail).lower()
+
+
+def write_certificate(certificate: Path, key: Path) -> None:
+    """A certificate of 127.0.0.1 that is its own authority."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
