@@ -53,7 +53,7 @@ def run(settings: Settings, *, served: Served | None = None, seed: Seed | None =
     listening URL once requests are answered; True from it means stop.
     Raises PortTaken, CertificateUnusable, and what ``bootstrap.build`` raises.
     """
-    _tls(settings)
+    tls_context(settings)
     listener = _listen(settings, shared=settings.workers > 1)
     url = settings.http.public_url.rstrip("/") or _listening_url(settings, listener)
     if settings.workers == 1:
@@ -216,7 +216,7 @@ async def _serve_broker(
         max_connections=settings.http.max_connections,
         drain_seconds=settings.http.drain_seconds,
     )
-    await listening.start(listener, _tls(settings))
+    await listening.start(listener, tls_context(settings))
     broker.start()
     _log.info("serving", url=broker.url, pid=os.getpid())
     tasks = [asyncio.create_task(broker.failed()), asyncio.create_task(stop.wait())]
@@ -277,7 +277,8 @@ def _listening_url(settings: Settings, listener: socket.socket) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """What the settings say of TLS; None without it. Raises CertificateUnusable."""
     http = settings.http
     if http.tls != "on" or http.tls_certificate is None:
         return None

@@ -41,6 +41,13 @@ RESERVED_REALMS = frozenset(
 )
 MAX_SECRET_FILE_BYTES = 64 * 1024
 
+WORDS = {  # where the library's own speak of its insides
+    "extra_forbidden": "no such setting",
+    "list_type": "write a list; in a variable as JSON",
+    "int_parsing": "write a whole number",
+    "bool_parsing": "write true or false",
+}
+
 LegacyOutput = Literal["sha1", "rsa-1_5", "cbc", "short-hmac"]
 
 
@@ -414,7 +421,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _sentences(error: ValidationError) -> list[str]:
     """Each problem by its setting's name; the value stays out, as it may be a secret."""
     return [
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        f"{'.'.join(str(part) for part in problem['loc'])}: "
+        + WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         for problem in error.errors(include_url=False, include_input=False)
     ]
 

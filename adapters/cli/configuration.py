@@ -7,8 +7,9 @@ import sys
 
 import typer
 
+from adapters import preflight
 from adapters.cli import options
-from adapters.settings import Settings, load, warnings
+from adapters.settings import InvalidSettings, Settings, load, warnings
 
 app = typer.Typer(help="Settings: check, show, describe.", no_args_is_help=True)
 
@@ -17,6 +18,9 @@ app = typer.Typer(help="Settings: check, show, describe.", no_args_is_help=True)
 def check(config: options.Config = None) -> None:
     """Say every problem at once; exit code 2 if there is one."""
     settings = load(config)
+    problems = preflight.problems(settings)
+    if problems:
+        raise InvalidSettings(problems)
     for warning in warnings(settings):
         print(f"warning: {warning}", file=sys.stderr)
     print("the settings hold together")

@@ -37,6 +37,7 @@ TOMBSTONE_SECONDS = 7 * 24 * 3600
 REAP_CHUNK = 500
 """How many rows one transaction of a reaper removes at most, so that it holds up nobody."""
 
+UNKNOWN_URL = "the store URL must be memory://, sqlite:///PATH or one of Redis"
 MEMORY_URL = "memory://"
 SQLITE_PREFIX = "sqlite:///"
 
@@ -95,7 +96,19 @@ async def open_stores(url: str, root: RootSecret) -> Stores:
         from adapters.stores.redis import open_redis
 
         return await open_redis(url, root)
-    raise ValueError("the store URL must be memory://, sqlite:///PATH or one of Redis")
+    raise ValueError(UNKNOWN_URL)
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError for a URL that ``open_stores`` cannot read. Opens nothing."""
+    if url.startswith(SQLITE_PREFIX):
+        _sqlite_path(url)
+    elif url != MEMORY_URL:
+        from adapters.stores.redis_urls import is_redis, link_to
+
+        if not is_redis(url):
+            raise ValueError(UNKNOWN_URL)
+        link_to(url)
 
 
 def _sqlite_path(url: str) -> Path:

@@ -102,3 +102,45 @@ def test_schema(remint: Remint) -> None:
     schema = json.loads(done.out)
     assert set(schema["properties"]) == set(Settings.model_fields)
     assert schema["additionalProperties"] is False
+
+
+def test_check_looks_at_what_is_named(
+    remint: Remint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Files, URLs and secrets that a start would stumble over are told by check, all at once."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text("url_element = 1\n")
+    wrong = {
+        "STORE__URL": "mongodb://x",
+        "HTTP__TLS": "on",
+        "HTTP__TLS_CERTIFICATE": str(tmp_path / "none.pem"),
+        "HTTP__TLS_KEY": str(tmp_path / "none.key"),
+        "KEYS__ROOT_SECRET": "short",
+        "USERS__FILE": str(tmp_path / "none.toml"),
+        "INSTANCES": json.dumps([str(bad), str(tmp_path / "none.toml")]),
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(f"REMINT_{name}", value)
+    done = remint("config", "check")
+    assert (done.code, done.out) == (2, "")
+    assert [line.split(":")[0] for line in done.err.splitlines()] == [
+        "store.url",
+        "http.tls",
+        "keys.root_secret",
+        "users.file",
+        "instances",
+        "instances",
+    ]
+    assert not (tmp_path / "state").exists()
+
+
+def test_library_words_are_ours(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake is told in words about settings."""
+    monkeypatch.setenv("REMINT_HTTP__PROT", "1")
+    monkeypatch.setenv("REMINT_INSTANCES", "one.toml")
+    monkeypatch.setenv("REMINT_AMQP__URL", "localhost")
+    assert remint("config", "check").err.splitlines() == [
+        "instances: write a list; in a variable as JSON",
+        "http.prot: no such setting",
+        "amqp.url: write amqp://user:password@host/ or amqps://…",
+    ]
