@@ -56,12 +56,12 @@ class Consumer:
         """Returns once the delivery may be acknowledged. Raises UnconfirmedError."""
         wanted = asked(incoming, allow_anonymous=self._allow_anonymous)
         answer, body = await self._worked(incoming, wanted)
-        if incoming.reply_to is not None and incoming.reply_allowed:
-            await self._send(incoming, answer, body, publisher)
-        elif wanted.malformed is not None:
+        if wanted.malformed is not None:
             letter = dead_letter(incoming, wanted.malformed, self._digest_key)
             await publisher.dead_letter(letter)
             _log_of(incoming).warning("amqp request to remint.dead", status=answer.status)
+        if incoming.reply_to is not None and incoming.reply_allowed:
+            await self._send(incoming, answer, body, publisher)
 
     async def _send(
         self, incoming: Incoming, answer: Answer, body: bytes, publisher: Publisher
