@@ -7,6 +7,7 @@ path prefix and their form-encoded blanks.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -126,8 +127,8 @@ def prefix(request: pytest.FixtureRequest) -> str:
 
 def _ran(demo: Demo, prefix: str, line: str, **words: str) -> Any:
     words["URL"] = f"http://127.0.0.1:{demo.port}{prefix}"
-    for word, value in words.items():
-        line = line.replace(word, value)
+    # In one pass: a session id may well have one of the words in it.
+    line = re.sub("|".join(words), lambda word: words[word[0]], line)
     ran = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, timeout=30, check=True
     )
