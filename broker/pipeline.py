@@ -332,25 +332,28 @@ class Pipeline:
         until = self._clock.now() + self._answers_ttl_seconds
         await self._ledger.commit(claim, record, answer, until)
 
+    def _settled(self, claim: Claim) -> contextlib.AbstractAsyncContextManager[None]:
+        """Work under a claim; nothing is to be settled where the ledger does not have it."""
+        return self._settling(claim) if claim.held else contextlib.nullcontext()
+
     @contextlib.asynccontextmanager
-    async def _settled(self, claim: Claim) -> AsyncIterator[None]:
-        """Work under a claim. If it fails for good, that is stored as the answer; if it may
-        succeed later, the request is left open for the next attempt."""
+    async def _settling(self, claim: Claim) -> AsyncIterator[None]:
+        """If the work fails for good, that is stored as the answer; if it may succeed later, the
+        request is left open for the next attempt."""
         try:
             yield
         except Refusal as refusal:
             answer = self._answer_refusal(refusal)
-            if claim.held and answer.final:
+            if answer.final:
                 until = self._clock.now() + self._answers_ttl_seconds
                 await self._ledger.commit(claim, None, answer, until)
-            elif claim.held:
+            else:
                 await self._ledger.release(claim)
             raise
         except ClaimLost:
             raise
         except Exception:
-            if claim.held:
-                await self._ledger.release(claim)
+            await self._ledger.release(claim)
             raise
 
 
