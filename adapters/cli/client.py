@@ -96,6 +96,26 @@ def run(
     return asyncio.run(main())
 
 
+def ask(
+    config: Path | None,
+    url: str | None,
+    admin: str,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    anybody: bool = False,
+) -> Any:
+    """The answer to one call, which is all that most commands need; the rest is as for ``run``."""
+
+    async def work(client: Client) -> Any:
+        return await client.call(method, path, body, query=query, headers=headers)
+
+    return run(config, url, admin, work, anybody=anybody)
+
+
 @contextlib.asynccontextmanager
 async def _remote(settings: Settings, url: str, admin: str | None) -> AsyncIterator[Client]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)

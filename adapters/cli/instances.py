@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from adapters.cli import options
-from adapters.cli.client import ADMINISTRATOR, Client, run
+from adapters.cli.client import ADMINISTRATOR, Client, ask, run
 from adapters.instances import forgerock, toml
 from broker.model import instance_id
 
@@ -28,10 +28,7 @@ def list_instances(
 ) -> None:
     """Every instance, a line each."""
 
-    async def work(client: Client) -> Any:
-        return await client.call("GET", BASE)
-
-    for name in run(config, url, admin, work):
+    for name in ask(config, url, admin, "GET", BASE):
         if not name.startswith("_"):
             print(name)
 
@@ -45,10 +42,7 @@ def get(
 ) -> None:
     """One instance as JSON, secrets hidden."""
 
-    async def work(client: Client) -> Any:
-        return await client.call("GET", f"{BASE}/{quote(instance)}")
-
-    answer = run(config, url, admin, work)
+    answer = ask(config, url, admin, "GET", f"{BASE}/{quote(instance)}")
     print(json.dumps(answer[answer["_id"]], indent=2))
 
 
@@ -87,10 +81,7 @@ def delete(
 ) -> None:
     """Take an instance away."""
 
-    async def work(client: Client) -> Any:
-        return await client.call("DELETE", f"{BASE}/{quote(instance)}")
-
-    print(run(config, url, admin, work)["result"])
+    print(ask(config, url, admin, "DELETE", f"{BASE}/{quote(instance)}")["result"])
 
 
 def _read(file: Path) -> dict[str, Any]:

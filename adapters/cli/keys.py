@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from adapters.cli import options
-from adapters.cli.client import ADMINISTRATOR, Client, run
+from adapters.cli.client import ADMINISTRATOR, ask
 
 app = typer.Typer(help="Signing keys: names and states, never the keys.", no_args_is_help=True)
 
@@ -22,10 +22,7 @@ def list_keys(
 ) -> None:
     """The keys of a realm, a line each."""
 
-    async def work(client: Client) -> Any:
-        return await client.call("GET", _path(realm))
-
-    for key in run(config, url, admin, work)["result"]:
+    for key in ask(config, url, admin, "GET", _path(realm))["result"]:
         print("  ".join(str(value) for value in key.values()))
 
 
@@ -39,12 +36,8 @@ def generate(
 ) -> None:
     """Make a new active key; the one before it is retired and stays in the JWKS."""
 
-    async def work(client: Client) -> Any:
-        return await client.call(
-            "POST", _path(realm), {"algorithm": algorithm}, query={"_action": "generate"}
-        )
-
-    print(run(config, url, admin, work)["kid"])
+    body, query = {"algorithm": algorithm}, {"_action": "generate"}
+    print(ask(config, url, admin, "POST", _path(realm), body, query=query)["kid"])
 
 
 @app.command("import")
@@ -61,10 +54,7 @@ def import_key(
     """Import a private key, which becomes the active one of its kind."""
     body = {"key": _text(file), "certificate": _text(certificate) if certificate else None}
 
-    async def work(client: Client) -> Any:
-        return await client.call("POST", _path(realm), body, query={"_action": "import"})
-
-    print(run(config, url, admin, work)["kid"])
+    print(ask(config, url, admin, "POST", _path(realm), body, query={"_action": "import"})["kid"])
 
 
 def _text(file: Path) -> str:

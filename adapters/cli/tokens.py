@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from adapters.cli import options
-from adapters.cli.client import ADMINISTRATOR, Client, run
+from adapters.cli.client import ADMINISTRATOR, Client, ask, run
 from broker.model import OPENIDCONNECT, SAML2
 
 app = typer.Typer(help="Issued tokens: list, validate, cancel.", no_args_is_help=True)
@@ -32,12 +32,9 @@ def list_tokens(
     if not terms:
         raise typer.BadParameter("name --instance, --principal or both")
 
-    async def work(client: Client) -> Any:
-        return await client.call(
-            "GET", "/sts-tokengen", query={"_queryFilter": " and ".join(terms)}
-        )
-
-    for item in run(config, url, admin, work)["result"]:
+    for item in ask(
+        config, url, admin, "GET", "/sts-tokengen", query={"_queryFilter": " and ".join(terms)}
+    )["result"]:
         print(json.dumps(item))
 
 
@@ -54,12 +51,16 @@ def validate(
     """Whether the token on standard input is still good; exit code 1 if not."""
     body = {"validated_token_state": _state(token_type, sys.stdin.read().strip())}
 
-    async def work(client: Client) -> Any:
-        return await client.call(
-            "POST", f"/rest-sts/{quote(instance)}", body, query={"_action": "validate"}
-        )
-
-    valid = run(config, url, admin, work, anybody=True)["token_valid"]
+    valid = ask(
+        config,
+        url,
+        admin,
+        "POST",
+        f"/rest-sts/{quote(instance)}",
+        body,
+        query={"_action": "validate"},
+        anybody=True,
+    )["token_valid"]
     print("valid" if valid else "not valid")
     raise typer.Exit(0 if valid else 1)
 

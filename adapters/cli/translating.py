@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from adapters.cli import options
-from adapters.cli.client import ADMINISTRATOR, Client, run
+from adapters.cli.client import ADMINISTRATOR, ask
 from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME
 
 
@@ -38,12 +38,16 @@ def translate(
         "output_token_state": _output(wanted, nonce, confirmation),
     }
 
-    async def work(client: Client) -> Any:
-        return await client.call(
-            "POST", f"/rest-sts/{quote(instance)}", body, query={"_action": "translate"}
-        )
-
-    answer = run(config, url, admin, work, anybody=True)
+    answer = ask(
+        config,
+        url,
+        admin,
+        "POST",
+        f"/rest-sts/{quote(instance)}",
+        body,
+        query={"_action": "translate"},
+        anybody=True,
+    )
     print(answer.get("issued_token") or json.dumps(answer))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
 from adapters.cli import options
-from adapters.cli.client import ADMINISTRATOR, Client, run
+from adapters.cli.client import ADMINISTRATOR, Client, ask, run
 from adapters.directories import users as user_files
 from adapters.directories.local import Passwords
 from broker.model import Secret
@@ -33,10 +33,7 @@ def list_users(
 ) -> None:
     """The users of a realm, a line each."""
 
-    async def work(client: Client) -> Any:
-        return await client.call("GET", _path(realm))
-
-    for user in run(config, url, admin, work)["result"]:
+    for user in ask(config, url, admin, "GET", _path(realm))["result"]:
         state = "" if user["active"] else " (inactive)"
         print(f"{user['username']}{state} {json.dumps(user['attributes'])}")
 
@@ -53,10 +50,7 @@ def add(
     """Add a user; the password is asked for, or read from standard input."""
     body = {"username": name, "password": _password(), "attributes": _attributes(attribute)}
 
-    async def work(client: Client) -> Any:
-        return await client.call("POST", _path(realm), body, query={"_action": "create"})
-
-    run(config, url, admin, work)
+    ask(config, url, admin, "POST", _path(realm), body, query={"_action": "create"})
     print(f"added {name}")
 
 
@@ -71,10 +65,7 @@ def passwd(
     """Give a user a new password."""
     body = {"password": _password()}
 
-    async def work(client: Client) -> Any:
-        return await client.call("PUT", _path(realm, name), body, headers={"If-Match": "*"})
-
-    run(config, url, admin, work)
+    ask(config, url, admin, "PUT", _path(realm, name), body, headers={"If-Match": "*"})
     print(f"changed the password of {name}")
 
 
@@ -88,10 +79,7 @@ def delete(
 ) -> None:
     """Remove a user."""
 
-    async def work(client: Client) -> Any:
-        return await client.call("DELETE", _path(realm, name))
-
-    run(config, url, admin, work)
+    ask(config, url, admin, "DELETE", _path(realm, name))
     print(f"removed {name}")
 
 

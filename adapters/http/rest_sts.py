@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters import codec
@@ -10,6 +10,7 @@ from adapters.components import Components
 from adapters.http.call import Call, Reply
 from broker.errors import AccessDenied, InvalidRequest, NotSupported
 from broker.idempotency import MAX_REQUEST_ID_LENGTH
+from broker.lifecycle import PresentedToken
 from broker.model import TranslationRequest, instance_id
 
 TRACE_HEADERS = ("traceparent", "tracestate")
@@ -58,23 +59,12 @@ class RestSts:
         return Reply(answer.body, answer.status)
 
     async def _validate(self, call: Call, instance: str) -> Reply:
-        body = await call.body()
-        valid = await self._lifecycle.validate(
-            call.attempt,
-            lambda: codec.decode_presented(
-                codec.decode_object(body), "validated_token_state", instance=instance
-            ),
-        )
-        return Reply({"token_valid": valid})
+        presented = _presented(await call.body(), "validated_token_state", instance)
+        return Reply({"token_valid": await self._lifecycle.validate(call.attempt, presented)})
 
     async def _cancel(self, call: Call, instance: str) -> Reply:
-        body = await call.body()
-        token_type = await self._lifecycle.cancel(
-            call.attempt,
-            lambda: codec.decode_presented(
-                codec.decode_object(body), "cancelled_token_state", instance=instance
-            ),
-        )
+        presented = _presented(await call.body(), "cancelled_token_state", instance)
+        token_type = await self._lifecycle.cancel(call.attempt, presented)
         return Reply({"result": f"{token_type} token cancelled successfully."})
 
     async def _refuse(self, call: Call) -> Reply:
@@ -96,6 +86,11 @@ class RestSts:
         if call.method == "DELETE":
             raise InvalidRequest("an instance cannot be deleted here; use /sts-publish/rest")
         raise InvalidRequest("an instance cannot be queried; use /sts-tokengen")
+
+
+def _presented(body: bytes, member: str, instance: str) -> Callable[[], PresentedToken]:
+    """The decoding, for the core to do: so what cannot be decoded is audited like all else."""
+    return lambda: codec.decode_presented(codec.decode_object(body), member, instance=instance)
 
 
 def _request_id(call: Call) -> str | None:

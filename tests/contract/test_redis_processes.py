@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,34 +16,13 @@ from broker.testing import NOW, a_claim, a_record, a_session, an_answer
 from tests.contract.roots import ROOT
 from tests.support.redis_rules import documented_rules
 from tests.support.redis_server import RedisServer, running_redis
+from tests.support.store_worker import Worker
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITS_BEFORE_THE_KILL = 300
 CONCURRENT = 16
-
-
-class Worker:
-    """A second process on the store, which obeys commands."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    async def tell(self, *command: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        await self.process.stdin.drain()
-
-    async def hear(self) -> Any:
-        """The next line; None once the process has ended."""
-        assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
-        return json.loads(line) if line.endswith(b"\n") else None
-
-    async def do(self, *command: object) -> Any:
-        await self.tell(*command)
-        return await self.hear()
 
 
 Start = Callable[[], Awaitable[Worker]]

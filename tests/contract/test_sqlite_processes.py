@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.stores import Stores, open_stores
 from broker.testing import NOW, a_claim, an_answer
 from tests.contract.roots import ROOT
+from tests.support.store_worker import Worker
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITS_BEFORE_THE_KILL = 300
-
-
-class Worker:
-    """A second process on the store, which obeys commands."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    async def tell(self, *command: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        await self.process.stdin.drain()
-
-    async def hear(self) -> Any:
-        """The next line; None once the process has ended."""
-        assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
-        return json.loads(line) if line.endswith(b"\n") else None
-
-    async def do(self, *command: object) -> Any:
-        await self.tell(*command)
-        return await self.hear()
 
 
 @pytest.fixture
