@@ -1,14 +1,13 @@
-"""The deployment's one root secret, and what is derived from it.
+"""The root secret of a deployment: the one secret to keep outside of the store.
 
-Everything this deployment seals or hashes with a key uses a key derived here, so there is one
-secret to keep, and a copy of the store is of no use without it.
+It wraps the deployment key (``deployment``), from which everything else is derived that this
+deployment seals or hashes with a key. So a copy of the store is of no use without it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -23,7 +22,12 @@ from broker.model import Secret
 ROOT_SECRET_BYTES = 32
 ROOT_SECRET_FILE = "root-secret"  # noqa: S105 - the name of a file
 MAX_FILE_BYTES = 1024
+ID_PREFIX = "root-secret/"
+NO_SECRET = ID_PREFIX + "none"
 FINGERPRINT_PURPOSE = "store-fingerprint"
+WRAPPING_PURPOSE = "wrapping"
+WRAPPING_CONTEXT = b"deployment key"
+ID_BYTES = 12
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -31,16 +35,26 @@ TAG_BYTES = 16
 SEAL_VERSION = b"\x01"
 
 
-class RootSecretError(Exception):
-    """The root secret cannot be read or written; the sentence says what to do, never its value."""
+class WrappingKeyError(Exception):
+    """A wrapping key cannot be used; the sentence says what to do, never a secret."""
+
+
+class RootSecretError(WrappingKeyError):
+    """The root secret cannot be read or written."""
 
 
 class SealBroken(Exception):
     """What was to be opened is not what was sealed: other bytes, another place, another key."""
 
 
+def derived(key: bytes, purpose: str) -> bytes:
+    """The 32-byte key of one purpose, by HKDF with SHA-256 (RFC 5869), the purpose as info."""
+    hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"remint/" + purpose.encode())
+    return hkdf.derive(key)
+
+
 class RootSecret:
-    """The root secret itself, 32 bytes. It gives out derived keys and never shows itself."""
+    """The root secret itself, 32 bytes (port ``deployment.KeyWrapper``). It never shows itself."""
 
     __slots__ = ("_key",)
 
@@ -51,16 +65,29 @@ class RootSecret:
         self._key = key
 
     def derive(self, purpose: str) -> bytes:
-        """The 32-byte key of one purpose, by HKDF with SHA-256 (RFC 5869), the purpose as info."""
-        hkdf = HKDF(
-            algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"remint/" + purpose.encode()
-        )
-        return hkdf.derive(self._key)
+        """The 32-byte key of one purpose."""
+        return derived(self._key, purpose)
 
     @property
     def fingerprint(self) -> bytes:
         """A keyed digest by which a store knows its deployment again; it gives nothing away."""
         return self.derive(FINGERPRINT_PURPOSE)
+
+    @property
+    def id(self) -> str:
+        text = base64.urlsafe_b64encode(self.fingerprint[:ID_BYTES]).decode().rstrip("=")
+        return ID_PREFIX + text
+
+    async def wrap(self, key: bytes) -> bytes:
+        return Sealer(self.derive(WRAPPING_PURPOSE)).seal(key, WRAPPING_CONTEXT)
+
+    async def unwrap(self, wrapped: bytes) -> bytes:
+        """Raises SealBroken."""
+        return Sealer(self.derive(WRAPPING_PURPOSE)).open(wrapped, WRAPPING_CONTEXT)
+
+    def as_deployment_key(self) -> bytes:
+        """Stores of schema version 1 derived everything from the root secret itself."""
+        return self._key
 
     def __repr__(self) -> str:
         return "RootSecret(…)"
@@ -102,26 +129,66 @@ class Sealer:
         return "Sealer(…)"
 
 
-def load_root_secret(state_dir: Path, given: Secret | None = None) -> RootSecret:
-    """The root secret of the settings, else of ``state_dir``, made there at first start.
+class RootSecretFile:
+    """The root secret in the state folder (port ``deployment.KeyWrapper``).
 
-    Raises RootSecretError.
+    Where there is none it is made by the first ``wrap``, which is when a store begins to depend on
+    it, and not before: a broker that comes to a store of others needs theirs.
     """
-    if given is not None:
-        return _parsed(given.reveal(), "the root secret in the settings")
-    path = state_dir / ROOT_SECRET_FILE
-    with contextlib.suppress(FileNotFoundError):
-        return _read(path)
-    try:
-        _create(path)
-    except OSError as error:
-        raise RootSecretError(f"cannot write {path}: {error.strerror}") from error
-    return _read(path)
+
+    __slots__ = ("_made_here", "path")
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / ROOT_SECRET_FILE
+        self._made_here = False
+
+    def found(self) -> RootSecret | None:
+        """None where there is no file. Raises RootSecretError."""
+        try:
+            return _read(self.path)
+        except FileNotFoundError:
+            return None
+
+    def made(self) -> RootSecret:
+        """Made now if there is none; processes that ask at once get the same.
+
+        Raises RootSecretError.
+        """
+        found = self.found()
+        if found is None:
+            try:
+                self._made_here = _create(self.path)
+            except OSError as error:
+                raise RootSecretError(f"cannot write {self.path}: {error.strerror}") from error
+            found = _read(self.path)
+        return found
+
+    def discard(self) -> None:
+        """Take away what this object has made, once it is known that no store was opened by it."""
+        if self._made_here:
+            self.path.unlink(missing_ok=True)
+
+    @property
+    def id(self) -> str:
+        """That of the secret; ``NO_SECRET`` as long as there is none."""
+        found = self.found()
+        return NO_SECRET if found is None else found.id
+
+    async def wrap(self, key: bytes) -> bytes:
+        return await self.made().wrap(key)
+
+    async def unwrap(self, wrapped: bytes) -> bytes:
+        """Raises SealBroken."""
+        found = self.found()
+        if found is None:
+            raise SealBroken("there is no root secret yet")
+        return await found.unwrap(wrapped)
 
 
-def _parsed(text: str, where: str) -> RootSecret:
-    """Base64url (RFC 4648 section 5) with or without padding, or hexadecimal."""
-    text = text.strip()
+def root_secret_from(given: Secret, where: str) -> RootSecret:
+    """A root secret written as base64url (RFC 4648 section 5) with or without padding, or as
+    hexadecimal. Raises RootSecretError, which says ``where`` and not what."""
+    text = given.reveal().strip()
     try:
         if len(text) == 2 * ROOT_SECRET_BYTES:
             return RootSecret(bytes.fromhex(text))
@@ -146,11 +213,11 @@ def _read(path: Path) -> RootSecret:
         raise RootSecretError(f"cannot read {path}: {error.strerror}") from error
     if mode & 0o077:
         raise RootSecretError(f"{path} can be read by others; give it mode 0600")
-    return _parsed(text, str(path))
+    return root_secret_from(Secret(text), str(path))
 
 
-def _create(path: Path) -> None:
-    """Write a new secret, unless another process was first.
+def _create(path: Path) -> bool:
+    """Write a new secret; False if another process was first.
 
     The file gets its name only once it is whole: the name is a hard link, which fails if the name
     is taken, so that processes that start at once end with the same secret.
@@ -164,11 +231,13 @@ def _create(path: Path) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
+        os.link(draft, path)
+    except FileExistsError:
+        return False
     finally:
         draft.unlink()
     _sync_folder(path.parent)
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

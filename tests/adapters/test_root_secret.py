@@ -15,9 +15,10 @@ from adapters.keys.root_secret import (
     NONCE_BYTES,
     RootSecret,
     RootSecretError,
+    RootSecretFile,
     SealBroken,
     Sealer,
-    load_root_secret,
+    root_secret_from,
 )
 from broker.model import Secret
 
@@ -30,32 +31,48 @@ def same_secret(one: RootSecret, other: RootSecret) -> bool:
     return one.derive("test") == other.derive("test")
 
 
+def made(state_dir: Path) -> RootSecret:
+    """As a broker of its own, which starts there, has it."""
+    return RootSecretFile(state_dir).made()
+
+
 # -- where it comes from -------------------------------------------------------------------------
+
+
+def test_nothing_is_made_until_it_is_needed(tmp_path: Path) -> None:
+    """To look for the file, and to ask for the id of what is not there, leaves no file behind."""
+    file = RootSecretFile(tmp_path / "state")
+    assert file.found() is None
+    assert file.id == "root-secret/none"
+    assert not (tmp_path / "state").exists()
 
 
 def test_the_first_start_makes_a_private_file(tmp_path: Path) -> None:
     """The file and its folder are made, the file readable by its owner alone and nothing else."""
-    first = load_root_secret(tmp_path / "state")
+    first = made(tmp_path / "state")
     (file,) = (tmp_path / "state").iterdir()
     assert file.name == "root-secret"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert same_secret(load_root_secret(tmp_path / "state"), first)
+    found = RootSecretFile(tmp_path / "state").found()
+    assert found is not None
+    assert same_secret(found, first)
+    assert found.id == RootSecretFile(tmp_path / "state").id == first.id
 
 
 def test_each_deployment_has_its_own(tmp_path: Path) -> None:
     """Two state folders get two secrets."""
-    one, other = load_root_secret(tmp_path / "one"), load_root_secret(tmp_path / "other")
+    one, other = made(tmp_path / "one"), made(tmp_path / "other")
     assert not same_secret(one, other)
-    assert one.fingerprint != other.fingerprint
+    assert one.id != other.id
 
 
 def test_processes_that_start_at_once_share_one(tmp_path: Path) -> None:
     """Of several processes that find no file, all end with the same secret."""
     program = (
         "import sys; from pathlib import Path\n"
-        "from adapters.keys.root_secret import load_root_secret\n"
+        "from adapters.keys.root_secret import RootSecretFile\n"
         "sys.stdin.readline()\n"
-        "print(load_root_secret(Path(sys.argv[1])).fingerprint.hex())\n"
+        "print(RootSecretFile(Path(sys.argv[1])).made().id)\n"
     )
     starters = [
         subprocess.Popen(
@@ -71,9 +88,19 @@ def test_processes_that_start_at_once_share_one(tmp_path: Path) -> None:
         assert starter.stdin is not None
         starter.stdin.write("go\n")
         starter.stdin.flush()
-    prints = {starter.communicate()[0] for starter in starters}
-    assert prints == {load_root_secret(tmp_path / "state").fingerprint.hex() + "\n"}
+    ids = {starter.communicate()[0] for starter in starters}
+    assert ids == {made(tmp_path / "state").id + "\n"}
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["root-secret"]
+
+
+def test_only_what_was_made_here_is_discarded(tmp_path: Path) -> None:
+    """Discarding takes away the file that this object made, and none that was there before."""
+    file = RootSecretFile(tmp_path)
+    file.made()
+    RootSecretFile(tmp_path).discard()
+    assert file.found() is not None
+    file.discard()
+    assert file.found() is None
 
 
 @pytest.mark.parametrize(
@@ -86,45 +113,44 @@ def test_processes_that_start_at_once_share_one(tmp_path: Path) -> None:
         f"  {KEY.hex()}\n",
     ],
 )
-def test_the_settings_win(tmp_path: Path, text: str) -> None:
-    """A secret given as text is used in either spelling, and no file is made."""
-    assert same_secret(load_root_secret(tmp_path, Secret(text)), RootSecret(KEY))
-    assert list(tmp_path.iterdir()) == []
+def test_a_secret_may_be_written_in_either_way(text: str) -> None:
+    """A secret given as text is read in base64url and in hexadecimal."""
+    assert same_secret(root_secret_from(Secret(text), "it"), RootSecret(KEY))
 
 
 @pytest.mark.parametrize(
     "text", ["", "hunter2", "ä" * 43, "!" * 43, "g" * 64, KEY[:31].hex(), (KEY + b"x").hex()]
 )
-def test_anything_else_is_refused_and_not_shown(tmp_path: Path, text: str) -> None:
+def test_anything_else_is_refused_and_not_shown(text: str) -> None:
     """A text that is not 32 bytes is refused; neither error nor its causes quote it."""
-    with pytest.raises(RootSecretError, match="32 random bytes") as raised:
-        load_root_secret(tmp_path, Secret(text))
+    with pytest.raises(RootSecretError, match=r"^here must be 32 random bytes") as raised:
+        root_secret_from(Secret(text), "here")
     assert raised.value.__cause__ is None
     assert not text or text not in str(raised.value)
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """A root secret that others may have read is not used silently."""
-    load_root_secret(tmp_path)
+    made(tmp_path)
     (tmp_path / "root-secret").chmod(0o640)
     with pytest.raises(RootSecretError, match="mode 0600"):
-        load_root_secret(tmp_path)
+        made(tmp_path)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     """A cut or empty file is an error, never replaced by a new secret."""
-    load_root_secret(tmp_path)
+    made(tmp_path)
     for content in (b"", b"c2hvcnQ\n", b"\xff" * 43):
         (tmp_path / "root-secret").write_bytes(content)
         with pytest.raises(RootSecretError, match="root-secret"):
-            load_root_secret(tmp_path)
+            made(tmp_path)
 
 
 def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     """If no file can be made, the error says which."""
     (tmp_path / "state").write_text("a file, not a folder")
     with pytest.raises(RootSecretError, match="state"):
-        load_root_secret(tmp_path / "state")
+        made(tmp_path / "state")
 
 
 # -- what it gives -------------------------------------------------------------------------------
