@@ -9,7 +9,7 @@ import typer
 
 from adapters import preflight
 from adapters.cli import options
-from adapters.settings import InvalidSettings, Settings, load, warnings
+from adapters.settings import InvalidSettings, Settings, load
 
 app = typer.Typer(help="Settings: check, show, describe.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ def check(config: options.Config = None) -> None:
     problems = preflight.problems(settings)
     if problems:
         raise InvalidSettings(problems)
-    for warning in warnings(settings):
+    for warning in preflight.warnings(settings):
         print(f"warning: {warning}", file=sys.stderr)
     print("the settings hold together")
 
