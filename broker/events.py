@@ -59,3 +59,27 @@ class InstanceUpdated(Event):
 @dataclass(frozen=True, slots=True)
 class InstanceDeleted(Event):
     instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotated(Event):
+    """A key is going to take over, or has (routing key ``key.rotated``).
+
+    ``signs_from`` is seconds since the epoch.
+    """
+
+    key_id: str
+    algorithm: str
+    signs_from: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoked(Event):
+    """A key is not to be believed any more (routing key ``key.revoked``).
+
+    ``successor`` is the key that signs from now on.
+    """
+
+    key_id: str
+    algorithm: str
+    successor: str

@@ -1,19 +1,22 @@
 """The published instances of a broker: documents in the store, compiled ones in memory.
 
 A compiled instance is used as long as the store's generation stands still, so an update made by
-any worker is seen by the next request of every other.
+any worker is seen by the next request of every other. The keys that brokers share are under the
+same generation, and are caught up with before a request sees the new one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from adapters.instances import forgerock
+from adapters.keys.ring_changes import NO_NEEDS, KeyNeeds
 from broker.errors import (
     InvalidInstance,
     KeyUnavailable,
@@ -22,7 +25,7 @@ from broker.errors import (
     UnknownInstance,
 )
 from broker.events import InstanceDeleted, InstancePublished, InstanceUpdated
-from broker.instance import UNSIGNED, Instance, compiled
+from broker.instance import ACTIVE_KEY, UNSIGNED, Instance, SigningKey, compiled
 from broker.model import InstanceDocument, instance_id
 from broker.policy import shown
 from broker.ports import Clock, EventSink, InstanceStore, KeySource
@@ -30,6 +33,18 @@ from broker.registry import Registry
 
 FORMAT = "forgerock"
 MAX_CACHED = 10_000
+COMPILED_AT_ONCE = 50
+"""How many instances are compiled before requests get their turn."""
+
+
+class SharedKeys(KeySource, Protocol):
+    """Keys that brokers share."""
+
+    async def refresh(self) -> bool:
+        """See what other brokers changed; False if the store could not be asked."""
+
+    async def cover_lifetime(self, realm: str, seconds: int, named: Iterable[str] = ()) -> None:
+        """Allow for tokens of that lifetime, and keep the keys that are ``named``."""
 
 
 class InstanceDirectory:
@@ -43,7 +58,7 @@ class InstanceDirectory:
         *,
         store: InstanceStore,
         registry: Registry,
-        keys: KeySource,
+        keys: SharedKeys,
         events: EventSink,
         clock: Clock,
         realm_exists: Callable[[str], bool],
@@ -58,17 +73,26 @@ class InstanceDirectory:
         self._allow_short_hmac = allow_short_hmac
         self._compiled: dict[str, Instance] = {}
         self._generation = -1
+        self._needs: Mapping[str, KeyNeeds] = {}
+        self._needs_generation = -1
 
     async def resolve(self, instance: str) -> Instance:
         """The compiled instance of that id. Raises UnknownInstance."""
         generation = await self._store.generation()
         if generation != self._generation:
-            self._compiled.clear()
-            self._generation = generation
+            await self._catch_up(generation)
         found = self._compiled.get(instance)
         if found is None:
             found = await self._compile_stored(instance, generation)
         return found
+
+    async def _catch_up(self, generation: int) -> None:
+        """Noted only when the keys are those of ``generation`` too: a request that runs meanwhile
+        does the same, and none signs with keys that are older than its instance."""
+        caught_up = await self._keys.refresh()
+        self._compiled.clear()
+        if caught_up:
+            self._generation = generation
 
     async def _compile_stored(self, instance: str, generation: int) -> Instance:
         document = await self._store.get(instance)
@@ -100,6 +124,7 @@ class InstanceDirectory:
     async def publish(self, state: Mapping[str, Any]) -> InstanceDocument:
         """Publish a new instance. Raises InvalidInstance, NotFound (realm), AlreadyPublished."""
         document = self._document(forgerock.with_kept_secrets(state, None))
+        await self._prepare_keys(document)
         await self._store.create(document)
         await self._events.publish(
             InstancePublished(self._clock.now(), document.realm, document.id, document.revision)
@@ -121,6 +146,7 @@ class InstanceDirectory:
             raise InvalidInstance(
                 [("deployment-url-element", f"the path says {shown(instance)}; say the same here")]
             )
+        await self._prepare_keys(document)
         await self._store.replace(document, old.revision)
         await self._events.publish(
             InstanceUpdated(self._clock.now(), document.realm, document.id, document.revision)
@@ -148,17 +174,53 @@ class InstanceDirectory:
         old = await self._store.get(document.id)
         if old is not None and old.revision == document.revision:
             return False
+        await self._prepare_keys(document)
         if old is None:
             await self._store.create(document)
         else:
             await self._store.replace(document, None)
         return True
 
+    async def key_needs(self) -> Mapping[str, KeyNeeds]:
+        """What the published instances of each realm ask of its keys, for ``KeyRing.tend``."""
+        generation = await self._store.generation()
+        if generation != self._needs_generation:
+            needs: dict[str, KeyNeeds] = {}
+            for number, document in enumerate(await self._store.list()):
+                if number % COMPILED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                asked = self._needs_of(document)
+                needs[document.realm] = needs.get(document.realm, NO_NEEDS).joined(asked)
+            self._needs, self._needs_generation = needs, generation
+        return self._needs
+
+    def _needs_of(self, document: InstanceDocument) -> KeyNeeds:
+        known = self._compiled.get(document.id)
+        if known is not None and known.revision == document.revision:
+            return self._asked(known)
+        draft, _ = forgerock.decode(document.body)
+        try:
+            return self._asked(self._compile(document.body, document.revision))
+        except InvalidInstance:  # it issues nothing, and keeps its keys until it is repaired
+            return KeyNeeds(0, _named(draft))
+
+    def _asked(self, instance: Instance) -> KeyNeeds:
+        lifetimes = (
+            self._registry.provider(output).lifetime_seconds(instance)
+            for output in instance.outputs
+        )
+        return KeyNeeds(max(lifetimes, default=0), _named(instance))
+
     async def _required(self, instance: str) -> InstanceDocument:
         document = await self._store.get(instance)
         if document is None:
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
         return document
+
+    async def _prepare_keys(self, document: InstanceDocument) -> None:
+        """Before it is stored: the realm's keys are to outlive what the instance will issue."""
+        asked = self._asked(self._compile(document.body, document.revision))
+        await self._keys.cover_lifetime(document.realm, asked.lifetime_seconds, asked.key_ids)
 
     def _document(self, state: Mapping[str, Any]) -> InstanceDocument:
         revision = _revision(state)
@@ -177,17 +239,27 @@ class InstanceDirectory:
     def _check_keys(self, instance: Instance) -> None:
         """A key that cannot be found is said to the publisher, before a token is asked for."""
         problems = []
-        saml2 = instance.saml2.signing_key if instance.saml2 else None
-        oidc = instance.oidc.signing_key if instance.oidc else None
-        for name, key in (("saml2", saml2), ("oidc", oidc)):
-            if key is None or key.algorithm == UNSIGNED:
-                continue
+        for name, key in _signing_keys(instance).items():
             try:
                 self._keys.key_id(instance.realm, key)
             except KeyUnavailable as error:
                 problems.append((f"{name}-signature-key-alias", error.sentence))
         if problems:
             raise InvalidInstance(problems)
+
+
+def _signing_keys(instance: Instance) -> dict[str, SigningKey]:
+    """The keys that an instance names, by the kind of token."""
+    saml2 = instance.saml2.signing_key if instance.saml2 else None
+    oidc = instance.oidc.signing_key if instance.oidc else None
+    named = {"saml2": saml2, "oidc": oidc}
+    return {kind: key for kind, key in named.items() if key and key.algorithm != UNSIGNED}
+
+
+def _named(instance: Instance) -> frozenset[str]:
+    """The keys that an instance names by their ``kid``."""
+    keys = _signing_keys(instance).values()
+    return frozenset(key.alias for key in keys if key.alias != ACTIVE_KEY)
 
 
 def _revision(state: Mapping[str, Any]) -> str:

@@ -1,15 +1,14 @@
-"""Private keys: made, read from PEM, written to PEM, and held to a floor of kind and size."""
+"""Private keys: made, imported, written and read, and held to a floor of kind and size."""
 
 from __future__ import annotations
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
+    load_der_private_key,
     load_pem_private_key,
 )
 
@@ -72,26 +71,39 @@ def _check_rsa(key: rsa.RSAPrivateKey) -> None:
         raise InvalidRequest(f"the RSA key's public exponent is below {RSA_EXPONENT}")
 
 
+def written(key: PrivateKey) -> bytes:
+    """PKCS #8 in DER (RFC 5958), in the clear: the store seals it."""
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def read(der: bytes) -> PrivateKey:
+    """A key that ``written`` made; raises ValueError if it is none.
+
+    What the store had under its seal is not checked again: that takes 40 ms for each RSA key.
+    """
+    try:
+        key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("no key of ours") from error
+    return _offered(key)
+
+
 def encrypted(pem: bytes) -> bool:
-    """Whether a file that ``written`` made asks for a passphrase."""
+    """Whether a key file of an earlier version asks for a passphrase."""
     return pem.lstrip().startswith(_ENCRYPTED)
 
 
-def written(key: PrivateKey, passphrase: Secret | None) -> bytes:
-    """PKCS #8 in PEM (RFC 5958), encrypted if there is a passphrase."""
-    protection: KeySerializationEncryption = NoEncryption()
-    if passphrase:
-        protection = BestAvailableEncryption(passphrase.reveal().encode())
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
-
-
-def read(pem: bytes, passphrase: Secret | None) -> PrivateKey:
-    """A key that ``written`` made; raises ValueError if it is none, or the passphrase is wrong."""
+def from_file(pem: bytes, passphrase: Secret | None) -> PrivateKey:
+    """A key file of an earlier version; raises ValueError, also for a wrong passphrase."""
     password = passphrase.reveal().encode() if passphrase and encrypted(pem) else None
     try:
         key = load_pem_private_key(pem, password=password)
     except (TypeError, UnsupportedAlgorithm) as error:
         raise ValueError("no key of ours, or no passphrase for it") from error
+    return _offered(key)
+
+
+def _offered(key: object) -> PrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise ValueError("neither RSA nor EC")
     return key

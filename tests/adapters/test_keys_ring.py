@@ -1,114 +1,74 @@
-"""The key ring: first start, looking up, rotation, reload, passphrases."""
+"""The key ring: first sets of keys, looking keys up, certificates, and what brokers share."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
-import stat
-import subprocess
-import sys
-from functools import lru_cache
-from pathlib import Path
+import asyncio
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import KeySet
 
-from adapters.keys import realm_folder
-from adapters.keys.files import KeyRing, KeyRingError
-from broker.errors import InvalidRequest, KeyUnavailable
+from adapters.keys import private_keys
+from adapters.keys.ring import KeyRing
+from adapters.keys.ring_document import RingDocument
+from adapters.stores.memory import open_memory
+from broker.errors import KeyUnavailable, Unavailable
 from broker.instance import SigningKey
 from broker.model import Secret
 from broker.ports import Signer
+from tests.support.door import FrozenClock
+from tests.support.key_rings import (
+    ES256,
+    MARGIN,
+    RS256,
+    FailingStore,
+    a_ring,
+    published,
+    signs,
+    states,
+)
 
-PASSPHRASE = "pl4nted-passphrase"
-RS256, ES256 = SigningKey("RS256"), SigningKey("ES256")
-NOW = 1_800_000_000
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RSA keys are slow to find, so the tests of this process share a few."""
-    served = itertools.cycle(_rsa_keys())
-    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: next(served))
-
-
-@lru_cache
-def _rsa_keys() -> list[rsa.RSAPrivateKey]:
-    return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(4)]
+pytestmark = pytest.mark.usefixtures("quick_keys")
 
 
-def opened(folder: Path, *realms: str, passphrase: str | None = None) -> KeyRing:
-    secret = Secret(passphrase) if passphrase is not None else None
-    return KeyRing.open(folder, secret, realms or ("/",), now=lambda: NOW)
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def states(ring: KeyRing, realm: str = "/") -> dict[str, str]:
-    return {key.entry.kid: key.entry.state for key in ring.list(realm)}
-
-
-def test_first_start_makes_one_set_for_each_realm(tmp_path: Path) -> None:
-    """Every realm gets an active RSA and an active P-256 key of its own."""
-    ring = opened(tmp_path / "keys", "/", "/fred/bobo")
+async def test_first_start_makes_one_set_for_each_realm(clock: FrozenClock) -> None:
+    """Every realm gets an active RSA and an active P-256 key of its own, published at once."""
+    ring = await a_ring(clock, realms=("/", "/fred/bobo"))
     shown = [[key.shown() for key in ring.list(realm)] for realm in ("/", "/fred/bobo")]
     for keys in shown:
         assert sorted(key["algorithm"] for key in keys) == ["ES256", "RS256"]
         assert {key["state"] for key in keys} == {"active"}
         assert {key["created"] for key in keys} == {"2027-01-15T08:00:00Z"}
     assert len({key["kid"] for keys in shown for key in keys}) == 4
+    assert published(ring) == {key["kid"] for key in shown[0]}
 
 
-def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """Folders are 0700 and files 0600, whatever the umask says."""
-    before = os.umask(0)
-    try:
-        opened(tmp_path / "state/keys")
-    finally:
-        os.umask(before)
-    folder = tmp_path / "state/keys/root"
-    assert [mode(path) for path in (folder.parent, folder)] == [0o700, 0o700]
-    files = list(folder.iterdir())
-    assert len(files) == 6
-    assert {mode(path) for path in files} == {0o600}
-    assert not [path for path in files if path.name.endswith(".new")]
+async def test_second_start_finds_the_same_keys(clock: FrozenClock) -> None:
+    """Keys are made once and kept, and read by whoever shares the store."""
+    store = open_memory().configuration
+    first = await a_ring(clock, store)
+    again = await a_ring(clock, store)
+    assert again.list("/") == first.list("/")
+    assert again.jwks("/") == first.jwks("/")
 
 
-def test_second_start_finds_the_same_keys(tmp_path: Path) -> None:
-    """Keys are made once and kept."""
-    assert states(opened(tmp_path)) == states(opened(tmp_path))
+async def test_brokers_that_start_at_once_end_with_one_set(clock: FrozenClock) -> None:
+    """Of several brokers on an empty store each ends up with the same keys."""
+    store = open_memory().configuration
+    rings = await asyncio.gather(*(a_ring(clock, store, realms=("/", "/a")) for _ in range(4)))
+    for ring in rings:
+        await ring.refresh()
+        assert [ring.list(realm) for realm in ("/", "/a")] == [
+            rings[0].list(realm) for realm in ("/", "/a")
+        ]
+    assert len(rings[0].list("/")) == 2
 
 
-@pytest.mark.parametrize(
-    ("realm", "folder"),
-    [("/", "root"), ("/root", "%2Froot"), ("/fred/bobo", "%2Ffred%2Fbobo"), ("/..", "%2F..")],
-)
-def test_realm_folder_is_safe_and_reversible(realm: str, folder: str) -> None:
-    """No realm leaves the key folder, and no two realms share one."""
-    assert realm_folder.folder_name(realm) == folder
-    assert realm_folder.realm_of(folder) == realm
-
-
-def test_folder_that_is_no_realm_s_is_left_alone(tmp_path: Path) -> None:
-    """Other folders among the keys are no realms."""
-    (tmp_path / "lost+found").mkdir()
-    (tmp_path / "%2f").mkdir()
-    ring = opened(tmp_path)
-    assert ring.list("/lost+found") == []
-    with pytest.raises(InvalidRequest):
-        realm_folder.folder_name("/" + "é" * 200)
-
-
-async def verified(ring: KeyRing, signer: Signer, data: bytes) -> None:
+async def verified(signer: Signer, data: bytes) -> None:
     """By the certificate, with nothing but the cryptography library; raises if it is not."""
     signature = await signer.sign(data)
     public: Any = x509.load_der_x509_certificate(signer.certificate or b"").public_key()
@@ -121,21 +81,23 @@ async def verified(ring: KeyRing, signer: Signer, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("key", [RS256, ES256])
-async def test_active_key_signs(key: SigningKey, tmp_path: Path) -> None:
-    """The active key of the algorithm's kind signs, and its own certificate verifies it."""
-    ring = opened(tmp_path)
-    kid = ring.key_id("/", key)
-    signer = ring.signer("/", key, kid)
-    assert (signer.kid, signer.algorithm) == (kid, key.algorithm)
-    for number in range(20):
-        await verified(ring, signer, b"data %d" % number)
-    by_name = SigningKey(key.algorithm, alias=str(kid))
-    assert ring.key_id("/", by_name) == kid
+async def test_active_key_signs(key: SigningKey, clock: FrozenClock) -> None:
+    """The active key of the algorithm's kind signs, also once it was read from the store again,
+    and its own certificate verifies it."""
+    store = open_memory().configuration
+    for ring in (await a_ring(clock, store), await a_ring(clock, store)):
+        kid = ring.key_id("/", key)
+        signer = ring.signer("/", key, kid)
+        assert (signer.kid, signer.algorithm) == (kid, key.algorithm)
+        for number in range(20):
+            await verified(signer, b"data %d" % number)
+        by_name = SigningKey(key.algorithm, alias=str(kid))
+        assert ring.key_id("/", by_name) == kid
 
 
-async def test_secret_signs_without_a_name(tmp_path: Path) -> None:
+async def test_secret_signs_without_a_name(clock: FrozenClock) -> None:
     """HS256 uses the instance's secret: no kid, no certificate, nothing public."""
-    ring = opened(tmp_path)
+    ring = await a_ring(clock)
     key = SigningKey("HS256", secret=Secret("Jefe"))
     assert ring.key_id("/", key) is None
     signer = ring.signer("/", key, None)
@@ -148,11 +110,10 @@ async def test_secret_signs_without_a_name(tmp_path: Path) -> None:
         ring.signer("/", SigningKey("HS256"), None)
 
 
-def test_key_that_is_not_there_is_a_conflict(tmp_path: Path) -> None:
+async def test_key_that_is_not_there_is_a_conflict(clock: FrozenClock) -> None:
     """A kid of nobody, of another realm or of another kind is refused, and so is an empty realm."""
-    ring = opened(tmp_path, "/", "/a")
-    elsewhere = str(ring.key_id("/a", RS256))
-    curve = str(ring.key_id("/", ES256))
+    ring = await a_ring(clock, realms=("/", "/a"))
+    elsewhere, curve = signs(ring, RS256, "/a"), signs(ring, ES256)
     for alias in ("nobody", "", elsewhere, curve):
         with pytest.raises(KeyUnavailable):
             ring.key_id("/", SigningKey("RS256", alias=alias))
@@ -164,54 +125,55 @@ def test_key_that_is_not_there_is_a_conflict(tmp_path: Path) -> None:
         ring.key_id("/unknown", RS256)
     with pytest.raises(KeyUnavailable):
         ring.key_id("/", SigningKey("PS256"))
+    assert ring.jwks("/unknown") == {"keys": []}
+    assert not ring.revoked("/unknown", curve)
 
 
-def test_certificate_is_self_signed_for_ten_years(tmp_path: Path) -> None:
+async def test_certificate_is_self_signed_for_ten_years(clock: FrozenClock) -> None:
     """Each key starts with a certificate of its own that names the realm and allows no more."""
-    ring = opened(tmp_path, "/fred")
-    for key in ring.list("/fred"):
-        found = x509.load_der_x509_certificate(key.signer.certificate or b"")
+    ring = await a_ring(clock, realms=("/fred",))
+    for key in (RS256, ES256):
+        signer = ring.signer("/fred", key, ring.key_id("/fred", key))
+        found = x509.load_der_x509_certificate(signer.certificate or b"")
         found.verify_directly_issued_by(found)
         assert found.subject.rfc4514_string() == "CN=Remint /fred"
-        assert found.not_valid_before_utc.timestamp() <= NOW
+        assert found.not_valid_before_utc.timestamp() <= clock.now()
         assert 3650 <= (found.not_valid_after_utc - found.not_valid_before_utc).days <= 3654
         assert not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         assert found.signature_hash_algorithm is not None
         assert found.signature_hash_algorithm.name == "sha256"
 
 
-def test_long_realm_still_has_a_certificate(tmp_path: Path) -> None:
+async def test_long_realm_still_has_a_certificate(clock: FrozenClock) -> None:
     """A realm longer than a common name may be is cut there."""
-    ring = opened(tmp_path, "/" + "r" * 100)
+    ring = await a_ring(clock, realms=("/" + "r" * 100,))
     assert len(ring.list("/" + "r" * 100)) == 2
 
 
-def test_new_key_is_active_and_the_old_one_is_retired(tmp_path: Path) -> None:
-    """A generated key takes over at once, for its own algorithm; the old one signs by name."""
-    ring = opened(tmp_path)
-    old, other = str(ring.key_id("/", RS256)), str(ring.key_id("/", ES256))
-    new = ring.generate("/", "RS256")
-    assert states(ring) == {old: "retired", other: "active", new: "active"}
-    assert ring.key_id("/", RS256) == new
-    assert ring.signer("/", RS256, old).kid == old
-    assert states(opened(tmp_path)) == states(ring)
-    with pytest.raises(InvalidRequest, match="RS256, ES256"):
-        ring.generate("/", "HS256")
+async def test_realms_come_and_go(clock: FrozenClock) -> None:
+    """A realm that is made gets its keys, one that is gone loses them, at every broker."""
+    store = open_memory().configuration
+    ring, other = await a_ring(clock, store), await a_ring(clock, store)
+    await ring.ensure("/later")
+    await ring.ensure("/later/")
+    before = ring.list("/later")
+    assert len(before) == 2
+    assert await other.refresh()
+    assert other.list("later/") == before
+    await other.forget("/later")
+    assert other.list("/later") == []
+    await ring.refresh()
+    assert ring.list("/later") == []
+    assert len(ring.list("/")) == 2
+    await ring.forget("/never")
 
 
-def test_first_key_of_a_new_realm_can_be_generated(tmp_path: Path) -> None:
-    """A realm that came later gets its keys by the same call."""
-    ring = opened(tmp_path)
-    kid = ring.generate("/later", "ES256")
-    assert ring.key_id("later/", ES256) == kid
-
-
-def test_jwks_shows_all_public_keys_and_nothing_private(tmp_path: Path) -> None:
-    """Active and retired keys are in the set, each with its thumbprint, use and algorithm."""
-    ring = opened(tmp_path)
-    ring.generate("/", "ES256")
+async def test_jwks_shows_public_keys_and_nothing_private(clock: FrozenClock) -> None:
+    """Each key is in the set with its thumbprint, use and algorithm, and no private member."""
+    ring = await a_ring(clock)
+    await ring.generate("/", "ES256")
     jwks: Any = ring.jwks("/")
-    assert [key["kid"] for key in jwks["keys"]] == [key.entry.kid for key in ring.list("/")]
+    assert [key["kid"] for key in jwks["keys"]] == [key.kid for key in ring.list("/")]
     assert len(jwks["keys"]) == 3
     for key, judged in zip(jwks["keys"], KeySet.import_key_set(jwks).keys, strict=True):
         assert key["kid"] == judged.thumbprint()
@@ -219,161 +181,172 @@ def test_jwks_shows_all_public_keys_and_nothing_private(tmp_path: Path) -> None:
         assert key["use"] == "sig"
         assert key["alg"] == {"RSA": "RS256", "EC": "ES256"}[key["kty"]]
         assert set(key) <= {"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"}
-    assert ring.jwks("/nowhere") == {"keys": []}
 
 
-def test_other_process_s_change_is_seen(tmp_path: Path) -> None:
-    """A reload sees another process's new key and new realm, and does nothing in between."""
-    ring, other = opened(tmp_path), opened(tmp_path)
-    assert not ring.reload_if_changed()
-    kid = other.generate("/", "ES256")
-    later = other.generate("/later", "ES256")
-    assert ring.key_id("/", ES256) != kid
-    assert ring.reload_if_changed()
-    assert ring.key_id("/", ES256) == kid
-    assert ring.key_id("/later", ES256) == later
-    assert not ring.reload_if_changed()
-    assert not other.reload_if_changed()
+async def test_other_broker_s_change_is_seen(clock: FrozenClock) -> None:
+    """What one broker changed another has after a refresh, and no key is parsed a second time."""
+    store = open_memory().configuration
+    ring, other = await a_ring(clock, store), await a_ring(clock, store)
+    signer = ring.signer("/", RS256, signs(ring, RS256))
+    new = await other.generate("/", "ES256")
+    assert new.kid not in published(ring)
+    assert await ring.refresh()
+    assert new.kid in published(ring)
+    assert ring.signer("/", RS256, signs(ring, RS256)) is signer
 
 
-def test_bad_set_never_replaces_a_good_one(tmp_path: Path) -> None:
-    """A damaged index is reported once, and the keys in use stay in use."""
-    ring = opened(tmp_path)
-    before = states(ring)
-    index = tmp_path / "root/ring.json"
-    index.write_text("{")
-    with pytest.raises(KeyRingError, match=r"ring\.json is damaged"):
-        ring.reload_if_changed()
-    assert not ring.reload_if_changed()
-    assert states(ring) == before
-    with pytest.raises(KeyRingError, match=r"ring\.json is damaged"):
-        opened(tmp_path)
+async def test_refresh_asks_one_question_while_nothing_changes(clock: FrozenClock) -> None:
+    """The documents are read once for each generation, however many ask at once."""
+    store = FailingStore(open_memory().configuration)
+    ring, other = await a_ring(clock, store), await a_ring(clock, store)
+    await ring.refresh()
+    store.mend()
+    await ring.refresh()
+    assert store.calls == 1
+    await other.generate("/", "ES256")
+    store.mend()
+    await asyncio.gather(*(ring.refresh() for _ in range(50)))
+    assert store.calls == 50 + 1 + 50
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"kid": "../../../../etc/passwd"},
-        {"kid": 5},
-        {"state": "unknown"},
-        {"algorithm": "none"},
-        {"created": "now"},
-    ],
-)
-def test_index_is_not_believed(change: dict[str, Any], tmp_path: Path) -> None:
-    """An index that names no thumbprint, state or algorithm of ours is damaged."""
-    opened(tmp_path)
-    index = tmp_path / "root/ring.json"
-    content = json.loads(index.read_text())
-    content["keys"][0].update(change)
-    index.write_text(json.dumps(content))
-    with pytest.raises(KeyRingError, match="damaged"):
-        opened(tmp_path)
+async def test_cancelled_refresh_takes_it_from_nobody(clock: FrozenClock) -> None:
+    """Of two that wait for one look at the store, the second is served if the first goes away."""
+    store = open_memory().configuration
+    ring, other = await a_ring(clock, store), await a_ring(clock, store)
+    new = await other.generate("/", "ES256")
+    first, second = (asyncio.ensure_future(ring.refresh()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second
+    assert new.kid in published(ring)
 
 
-def test_missing_or_foreign_key_file_stops_the_start(tmp_path: Path) -> None:
-    """A key that is gone, or is another one, is said by its file."""
-    ring = opened(tmp_path)
-    first, second = (tmp_path / "root" / f"{kid}.pem" for kid in states(ring))
-    content = first.read_bytes()
-    first.write_bytes(second.read_bytes())
-    with pytest.raises(KeyRingError, match="holds another key than its name says"):
-        opened(tmp_path)
-    first.write_bytes(b"nothing")
-    with pytest.raises(KeyRingError, match="is damaged"):
-        opened(tmp_path)
-    first.unlink()
-    with pytest.raises(KeyRingError, match="is missing"):
-        opened(tmp_path)
-    first.write_bytes(content)
-    first.with_suffix(".crt").write_text("nothing")
-    with pytest.raises(KeyRingError, match="certificate"):
-        opened(tmp_path)
+async def test_store_that_is_down_leaves_the_known_keys(
+    clock: FrozenClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the store cannot be asked the known keys are used on, which is said once; afterwards
+    what was missed is seen."""
+    inner = open_memory().configuration
+    store = FailingStore(inner)
+    ring, other = await a_ring(clock, store), await a_ring(clock, inner)
+    before = ring.jwks("/")
+    new = await other.generate("/", "ES256")
+    for call in (0, 1):
+        store.end_at(call)
+        for _ in range(3):
+            assert not await ring.refresh()
+            await ring.tend()
+    assert ring.jwks("/") == before
+    await verified(ring.signer("/", ES256, signs(ring)), b"data")
+    out, err = capsys.readouterr()
+    assert (out + err).count("working with the keys that are known") == 1
+    with pytest.raises(Unavailable):
+        await ring.rotate("/", "ES256")
+    store.mend()
+    assert await ring.refresh()
+    assert new.kid in published(ring)
 
 
-def test_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
-    """A file where the folder should be is a sentence, not a traceback."""
-    (tmp_path / "keys").write_text("")
-    with pytest.raises(KeyRingError, match="cannot be used"):
-        opened(tmp_path / "keys")
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b"{}", b'{"keys":[{}]}'])
+async def test_broken_document_never_replaces_a_good_one(
+    broken: bytes, clock: FrozenClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A document that cannot be read is reported, the keys in use stay in use, and the other
+    realms follow; a broker that starts then says so."""
+    store = open_memory().configuration
+    ring, other = await a_ring(clock, store), await a_ring(clock, store, realms=("/a",))
+    before = ring.list("/")
+    assert await store.swap("keys/", await store.get("keys/"), broken)
+    new = await other.generate("/a", "ES256")
+    assert await ring.refresh()
+    assert ring.list("/") == before
+    assert new.kid in published(ring, "/a")
+    out, err = capsys.readouterr()
+    assert "cannot read the keys of a realm" in out + err
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await a_ring(clock, store)
 
 
-def test_passphrase_encrypts_the_keys(tmp_path: Path) -> None:
-    """With a passphrase no private key is on disk in clear, old ring or new key."""
-    ring = opened(tmp_path, passphrase=PASSPHRASE)
-    ring.generate("/", "ES256")
-    files = list((tmp_path / "root").glob("*.pem"))
-    assert len(files) == 3
-    for path in files:
-        assert path.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-    assert states(opened(tmp_path, passphrase=PASSPHRASE)) == states(ring)
+@pytest.mark.parametrize("member", ["private_key", "certificate", "kid", "algorithm"])
+async def test_document_with_another_key_than_it_says(member: str, clock: FrozenClock) -> None:
+    """A key under another's name, or one that is no key, is not signed with."""
+    store = open_memory().configuration
+    await a_ring(clock, store)
+    raw = await store.get("keys/")
+    document = RingDocument.read(raw)
+    one, two = document.keys
+    changed = {
+        "private_key": b"nothing",
+        "certificate": b"nothing",
+        "kid": "another",
+        "algorithm": two.algorithm,
+    }
+    from dataclasses import replace
+
+    damaged = replace(document, keys=(replace(one, **{member: changed[member]}), two))
+    assert await store.swap("keys/", raw, damaged.written())
+    if member == "certificate":
+        with pytest.raises(Unavailable):
+            await a_ring(clock, store)
+    else:
+        with pytest.raises(Unavailable):
+            await a_ring(clock, store)
 
 
-@pytest.mark.parametrize(
-    ("given", "reason"),
-    [("other-one", r"does not open with keys\.passphrase"), (None, "encrypted"), ("", "encrypted")],
-)
-def test_wrong_passphrase_stops_the_start(given: str | None, reason: str, tmp_path: Path) -> None:
-    """The error says which setting is wrong, and neither passphrase."""
-    opened(tmp_path, passphrase=PASSPHRASE)
-    with pytest.raises(KeyRingError, match=reason) as error:
-        opened(tmp_path, passphrase=given)
-    assert PASSPHRASE not in str(error.value)
-    assert not given or given not in str(error.value)
+async def test_nothing_private_is_shown(clock: FrozenClock) -> None:
+    """Neither a representation nor what administrators see holds a private key."""
+    store = open_memory().configuration
+    ring = await a_ring(clock, store)
+    document = RingDocument.read(await store.get("keys/"))
+    key = document.keys[0]
+    told = repr(document) + repr(ring.list("/")) + str([key.shown() for key in ring.list("/")])
+    assert repr(key.private_key) not in told
+    assert "private_key" not in told
 
 
-def test_passphrase_that_came_later_encrypts_what_was_there(tmp_path: Path) -> None:
-    """Keys written in clear are encrypted at the next start, and stay the same keys."""
-    before = states(opened(tmp_path))
-    after = states(opened(tmp_path, passphrase=PASSPHRASE))
-    assert before == after
-    for path in (tmp_path / "root").glob("*.pem"):
-        assert b"ENCRYPTED" in path.read_bytes()
-        assert mode(path) == 0o600
+async def test_concurrent_requests_on_one_broker(clock: FrozenClock) -> None:
+    """Many changes asked of one broker at once all happen, one after the other."""
+    ring = await a_ring(clock)
+    made = await asyncio.gather(*(ring.generate("/", "ES256") for _ in range(10)))
+    assert len({key.kid for key in made}) == 10
+    await ring.refresh()
+    assert set(states(ring)) == {key.kid for key in made} | {signs(ring)}
 
 
-START = """
-import sys
-from functools import lru_cache
-from pathlib import Path
-from adapters.keys.files import KeyRing
-print("ready", flush=True)
-sys.stdin.readline()
-ring = KeyRing.open(Path(sys.argv[1]), None, ["/", "/fred"])
-print([key.entry.kid for realm in ("/", "/fred") for key in ring.list(realm)])
-"""
-
-
-def test_first_start_of_several_processes_ends_with_one_set(tmp_path: Path) -> None:
-    """Processes that start at once all end up with the same keys."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", START, str(tmp_path / "keys")],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
+async def test_clock_that_is_behind_has_a_key_to_sign_with(clock: FrozenClock) -> None:
+    """A broker whose clock is behind that of the one that made the first keys signs with them."""
+    store = open_memory().configuration
+    ring = await a_ring(clock, store)
+    behind = await a_ring(FrozenClock(clock.now() - 60), store)
+    assert [signs(behind, key) for key in (RS256, ES256)] == [
+        signs(ring, key) for key in (RS256, ES256)
     ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    printed = [process.communicate(timeout=60)[0] for process in started]
-    assert len(set(printed)) == 1
-    assert printed[0].count("'") == 8
-    assert len(list((tmp_path / "keys/root").glob("*.pem"))) == 2
+    assert set(states(behind).values()) == {"active"}
+    assert published(behind) == published(ring)
 
 
-def test_ring_survives_a_start_that_was_cut_off(tmp_path: Path) -> None:
-    """Key files without an index do not count: the next start makes a set and uses that."""
-    ring = opened(tmp_path)
-    (tmp_path / "root/ring.json").unlink()
-    again = opened(tmp_path)
-    assert len(states(again)) == 2
-    assert not set(states(again)) & set(states(ring))
-    assert states(opened(tmp_path)) == states(again)
+async def test_key_made_on_a_thread(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop turns while a key is being found."""
+    ring, turns = await a_ring(clock), 0
+    started = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    quick = private_keys.generated
+
+    def slow(algorithm: str) -> private_keys.PrivateKey:
+        loop.call_soon_threadsafe(started.set)
+        asyncio.run_coroutine_threadsafe(_turned(), loop).result(10)
+        return quick(algorithm)
+
+    async def _turned() -> None:
+        nonlocal turns
+        turns += 1
+
+    monkeypatch.setattr(private_keys, "generated", slow)
+    await ring.generate("/", "RS256")
+    assert (started.is_set(), turns) == (True, 1)
+
+
+def test_margin_covers_the_age_of_a_jwks() -> None:
+    """A new key waits longer than any relying party may keep a JWKS without it."""
+    assert MARGIN > 300
+    assert KeyRing.__doc__

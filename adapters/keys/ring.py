@@ -1,0 +1,250 @@
+"""The signing keys of every realm, in the store that brokers share.
+
+Each realm has one document (``ring_document``). What is asked for each request is answered from
+memory; what changes a ring is a pure step (``ring_changes``), tried until no other broker is
+faster (``ring_store``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from adapters.keys import ring_changes
+from adapters.keys.files import KeyFiles
+from adapters.keys.private_keys import ALGORITHMS
+from adapters.keys.realm_keys import RealmKeys, RingKey
+from adapters.keys.ring_changes import NO_NEEDS, KeyNeeds
+from adapters.keys.ring_document import RingDocument, StoredKey
+from adapters.keys.ring_store import RingStore, Step
+from adapters.keys.rotation import Rotation
+from adapters.keys.signers import HmacSigner, Run, inline
+from adapters.keys.spare import SpareKey
+from broker.errors import KeyUnavailable, RemintError
+from broker.instance import ACTIVE_KEY, HMAC_ALGORITHMS, SigningKey
+from broker.model import normal_realm
+from broker.ports import Clock, ConfigurationStore, EventSink, Signer
+
+DEFAULT_JWKS_MAX_AGE = 300
+
+PROPAGATION_SECONDS = 5
+"""What a new key waits beyond the age of a JWKS: a second until every broker has heard of it, two
+for a slow write, and two for clocks that differ."""
+
+TEND_SECONDS = 60.0
+"""How often ``tend`` is to be called."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def _always() -> bool:
+    return True
+
+
+class KeyRing(Rotation):
+    """The keys of every realm (port KeySource). Make it with :meth:`open`.
+
+    Looking keys up asks neither store nor disk.
+    """
+
+    def __init__(
+        self,
+        configuration: ConfigurationStore,
+        clock: Clock,
+        *,
+        jwks_max_age: int,
+        rotate_every: int,
+        events: EventSink | None,
+        may_change: Callable[[], Awaitable[bool]],
+        run: Run,
+    ) -> None:
+        margin = float(jwks_max_age + PROPAGATION_SECONDS)
+        super().__init__(RingStore(configuration, run, margin), clock, margin, events, may_change)
+        self._rotate_every = rotate_every
+
+    @classmethod
+    async def open(
+        cls,
+        configuration: ConfigurationStore,
+        clock: Clock,
+        realms: Iterable[str],
+        *,
+        jwks_max_age: int = DEFAULT_JWKS_MAX_AGE,
+        rotate_every: int = 0,
+        files: KeyFiles | None = None,
+        events: EventSink | None = None,
+        may_change: Callable[[], Awaitable[bool]] = _always,
+        run: Run = inline,
+    ) -> KeyRing:
+        """The ring in the store, with a first set of keys for each of ``realms`` that has none.
+
+        ``jwks_max_age`` is how long relying parties may keep a JWKS and ``rotate_every`` how long a
+        key signs before ``tend`` has it replaced (0: until told), in seconds. ``files`` are keys of
+        an earlier version, copied into the store once. Raises KeyRingError if those cannot be read,
+        and Unavailable.
+        """
+        ring = cls(
+            configuration,
+            clock,
+            jwks_max_age=jwks_max_age,
+            rotate_every=rotate_every,
+            events=events,
+            may_change=may_change,
+            run=run,
+        )
+        await ring.refresh()
+        if files is not None:
+            await ring._import(files)
+        for realm in realms:
+            await ring.ensure(realm)
+        return ring
+
+    # -- looking up --------------------------------------------------------------------------
+
+    def key_id(self, realm: str, key: SigningKey) -> str | None:
+        """The ``kid`` that ``key`` means now; None for a secret. Raises KeyUnavailable."""
+        if key.algorithm in HMAC_ALGORITHMS:
+            return None
+        keys, now = self._required(realm, key.algorithm), self._clock.now()
+        if key.alias == ACTIVE_KEY:
+            return keys.active(key.algorithm, now)
+        return keys.named(key.algorithm, key.alias, now)
+
+    def signer(self, realm: str, key: SigningKey, key_id: str | None) -> Signer:
+        """The signer of a claimed ``kid``, retired since or not. Raises KeyUnavailable."""
+        if key.algorithm in HMAC_ALGORITHMS:
+            if not key.secret:
+                raise KeyUnavailable(f"this instance has no client secret for {key.algorithm}")
+            return HmacSigner(key.secret)
+        keys = self._required(realm, key.algorithm)
+        return keys.signer(key.algorithm, key_id or "", self._clock.now())
+
+    def revoked(self, realm: str, key_id: str) -> bool:
+        """True for a compromised key, until the last of its tokens would have ended."""
+        keys = self._of(realm)
+        return keys is not None and keys.revoked(key_id)
+
+    def jwks(self, realm: str) -> dict[str, Any]:
+        """The realm's public keys that tokens may be signed with (RFC 7517, section 5)."""
+        keys = self._of(realm)
+        return {"keys": keys.jwks(self._clock.now()) if keys is not None else []}
+
+    def list(self, realm: str) -> list[RingKey]:
+        """The realm's keys, revoked ones too, oldest first."""
+        keys = self._of(realm)
+        return keys.all(self._clock.now()) if keys is not None else []
+
+    def _of(self, realm: str) -> RealmKeys | None:
+        return self._store.realms.get(normal_realm(realm))
+
+    def _required(self, realm: str, algorithm: str) -> RealmKeys:
+        keys = self._of(realm)
+        if keys is None:
+            raise KeyUnavailable(f"this realm has no active key for {algorithm}")
+        return keys
+
+    # -- keeping up --------------------------------------------------------------------------
+
+    async def refresh(self) -> bool:
+        """See what other brokers changed; cheap if that is nothing.
+
+        False if the store could not be asked: then the keys that are known are used on.
+        """
+        return await self._store.refresh()
+
+    async def ensure(self, realm: str) -> None:
+        """A first set of keys for a realm that has none, however many brokers ask at once."""
+        realm = normal_realm(realm)
+        known = self._of(realm)
+        if known is not None and not _lacking(known.document):
+            return
+        spares = {algorithm: SpareKey(realm, algorithm, self._clock) for algorithm in ALGORITHMS}
+
+        async def step(document: RingDocument) -> RingDocument:
+            for algorithm in _lacking(document):
+                document = ring_changes.added(document, await spares[algorithm].key())
+            return document
+
+        await self._store.changed(realm, step)
+
+    async def forget(self, realm: str) -> None:
+        """Destroy the keys of a realm that is gone."""
+        await self._store.forget(normal_realm(realm))
+
+    async def cover_lifetime(self, realm: str, seconds: int, named: Iterable[str] = ()) -> None:
+        """Allow for tokens of that lifetime, and keep the keys that are ``named``.
+
+        To be awaited before an instance is stored that issues such tokens or names such keys.
+        """
+        needs, known = KeyNeeds(seconds, frozenset(named)), self._of(realm)
+        if known is not None and ring_changes.covered(known.document, needs) == known.document:
+            return
+
+        async def step(document: RingDocument) -> RingDocument:
+            return ring_changes.covered(document, needs)
+
+        await self._store.changed(normal_realm(realm), step)
+
+    async def tend(self, needs: Mapping[str, KeyNeeds] | None = None) -> None:
+        """Every ``TEND_SECONDS``: drop what has ended, and rotate what has signed long enough.
+
+        ``needs`` are those of all published instances by realm; None where they are not known.
+        What fails is logged, and done the next time.
+        """
+        for realm in self._store.realms:
+            try:
+                # A broker of an earlier version would not understand what is done to the keys.
+                may_change = await self._may_change()
+                wanted = None if needs is None else needs.get(realm, NO_NEEDS)
+                await self._tidy(realm, wanted, drop=may_change)
+                if may_change and self._rotate_every:
+                    await self._rotate_old_ones(realm)
+            except RemintError as error:
+                _log.warning("could not look after the keys", realm=realm, reason=error.sentence)
+
+    async def _tidy(self, realm: str, needs: KeyNeeds | None, *, drop: bool) -> None:
+        def tidied(document: RingDocument) -> RingDocument:
+            now = self._clock.now()
+            if needs is not None:
+                covered = ring_changes.covered(document, needs)
+                document = ring_changes.released(covered, needs, now)
+            return ring_changes.without_ended(document, now) if drop else document
+
+        async def step(document: RingDocument) -> RingDocument:
+            return tidied(document)
+
+        known = self._store.realms[realm].document
+        if tidied(known) != known:
+            await self._store.changed(realm, step)
+
+    async def _rotate_old_ones(self, realm: str) -> None:
+        ahead = self._margin + 2 * TEND_SECONDS
+        for algorithm in ALGORITHMS:
+            await self.rotate_old(realm, algorithm, self._rotate_every, ahead)
+
+    # -- files of an earlier version ---------------------------------------------------------
+
+    async def _import(self, files: KeyFiles) -> None:
+        for realm, keys in files.read().items():
+            await self._store.changed(realm, _with_files(keys))
+        files.note()
+
+
+def _lacking(document: RingDocument) -> list[str]:
+    """The algorithms that nothing signs with."""
+    return [algorithm for algorithm in ALGORITHMS if not document.active(algorithm, 0.0)]
+
+
+def _with_files(keys: tuple[StoredKey, ...]) -> Step:
+    """The keys of a folder come before those that are there, once."""
+
+    async def step(document: RingDocument) -> RingDocument:
+        if document.files_imported:
+            return document
+        missing = tuple(key for key in keys if document.key(key.kid) is None)
+        return replace(document, keys=(*missing, *document.keys), files_imported=True)
+
+    return step
