@@ -32,7 +32,8 @@
     │   └── NotSupported             the contract answers this with "not implemented"
     └── Unavailable                  a dependency is down; ask again with the same id
         ├── RequestInProgress            another worker holds this request
-        └── ClaimLost                    another worker took this request over; drop own work
+        ├── ClaimLost                    another worker took this request over; drop own work
+        └── OutcomeUnknown               the store did not say whether it kept the answer
 
 ``sentence`` is public and never holds a secret; ``detail`` is private and goes to the audit alone.
 Codes on each transport stand in ``adapters/codec.py``.
@@ -157,7 +158,7 @@ class UnsupportedMediaType(Refusal):
 
 
 class TooManyAttempts(Refusal):
-    """Too many failures from this requester; ``retry_after`` is in seconds."""
+    """Too much from this requester, failures or new requests; ``retry_after`` is in seconds."""
 
     def __init__(self, sentence: str, *, retry_after: int, detail: str | None = None) -> None:
         super().__init__(sentence, detail=detail)
@@ -182,3 +183,7 @@ class RequestInProgress(Unavailable):
 
 class ClaimLost(Unavailable):
     """Another worker took this request over; whatever this one did is dropped."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The store did not say whether it kept the answer; asking with the same id finds out."""

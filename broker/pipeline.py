@@ -7,23 +7,17 @@ phase 12. No validator and no provider can forget a shared step, since none is t
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from broker import idempotency, policy
-from broker.errors import (
-    ClaimLost,
-    InvalidToken,
-    Refusal,
-    RequestInProgress,
-    Unavailable,
-)
+from broker.claiming import Claims
+from broker.errors import InvalidToken, KeyUnavailable, Refusal, Unavailable
 from broker.events import TokenIssued, TranslationRejected
-from broker.instance import Instance, Transform
+from broker.instance import HMAC_ALGORITHMS, Instance, Transform
 from broker.model import (
     ENTROPY_BYTES,
     Answer,
@@ -44,17 +38,13 @@ from broker.ports import (
     ReplayCache,
     RequestLedger,
     SessionStore,
+    Signer,
     TokenProvider,
     TokenValidator,
 )
 from broker.registry import Registry
 from broker.trail import AuditTrail
 
-LEASE_SECONDS = 5.0
-CLAIM_WAIT_SECONDS = (
-    6.0  # longer than a lease: the request of a dead owner is taken over, not refused
-)
-CLAIM_POLL_SECONDS = 0.05
 DEFAULT_ANSWERS_TTL_SECONDS = 24 * 3600
 
 
@@ -75,6 +65,9 @@ class Pipeline:
     """Translates. Every dependency is a keyword; ``broker.testing`` has a fake of each.
 
     ``answer_refusal`` puts a refusal into the words of the wire, for answers that are stored.
+    ``fingerprint_key`` also makes the token ids of requests that have an id. The quotas are numbers
+    of new requests with an id in an hour, of one requester and of one stranger's token; None is no
+    limit.
     """
 
     def __init__(
@@ -94,11 +87,19 @@ class Pipeline:
         owner: str,
         answer_refusal: Callable[[Refusal], Answer],
         answers_ttl_seconds: float = DEFAULT_ANSWERS_TTL_SECONDS,
+        requests_per_hour: int | None = None,
+        requests_per_hour_of_strangers: int | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._instances = instances
         self._registry = registry
-        self._ledger = ledger
+        self._claims = Claims(
+            ledger=ledger,
+            clock=clock,
+            owner=owner,
+            answer_refusal=answer_refusal,
+            answers_ttl_seconds=answers_ttl_seconds,
+        )
         self._mapper = mapper
         self._replays = replays
         self._keys = keys
@@ -107,9 +108,8 @@ class Pipeline:
         self._events = events
         self._clock = clock
         self._fingerprint_key = fingerprint_key
-        self._owner = owner
-        self._answer_refusal = answer_refusal
-        self._answers_ttl_seconds = answers_ttl_seconds
+        self._requests_per_hour = requests_per_hour
+        self._requests_per_hour_of_strangers = requests_per_hour_of_strangers
         self._entropy = entropy
 
     async def translate(self, attempt: Attempt, decode: Callable[[], TranslationRequest]) -> Answer:
@@ -144,21 +144,21 @@ class Pipeline:
             return _replayed(attempt, claim)
         # 6. Validate.
         try:
-            async with self._settled(claim):
+            async with self._claims.settled(claim, request.deadline):
                 policy.within_deadline(request.deadline, self._clock.now())
                 principal = await self._validate(attempt, plan)
         except InvalidToken:
             # Another attempt may have been answered meanwhile, and have ended the session.
-            answer = await self._fetched(claim)
+            answer = await self._claims.fetched(claim)
             if answer is None:
                 raise
             return _replayed(attempt, answer)
         if claim.stored and not claim.held:
-            claim = await self._stored_claim(claim)
+            claim = await self._claims.take(claim, self._requests_per_hour_of_strangers)
             if isinstance(claim, Answer):
                 return _replayed(attempt, claim)
         # 7 to 10.
-        async with self._settled(claim):
+        async with self._claims.settled(claim, request.deadline):
             return await self._fulfil(attempt, plan, claim, principal)
 
     async def _resolve(self, attempt: Attempt, request: TranslationRequest) -> _Plan:
@@ -185,49 +185,31 @@ class Pipeline:
         if not proposal.stored:
             return proposal
         if plan.request.requester.id is None:
-            return await self._fetched(proposal) or proposal
-        return await self._stored_claim(proposal)
-
-    async def _stored_claim(self, proposal: Claim) -> Claim | Answer:
-        waited = 0.0
-        while True:
-            now = self._clock.now()
-            try:
-                return _in_time(await self._ledger.claim(proposal, now, LEASE_SECONDS), proposal)
-            except RequestInProgress:
-                if waited >= CLAIM_WAIT_SECONDS:
-                    raise
-            await asyncio.sleep(CLAIM_POLL_SECONDS)
-            waited += CLAIM_POLL_SECONDS
-
-    async def _fetched(self, claim: Claim) -> Answer | None:
-        if not claim.stored or claim.held:
-            return None
-        return await self._ledger.fetch(
-            claim.scope or "", claim.request_id or "", self._clock.now(), claim.fingerprint
-        )
+            return await self._claims.fetched(proposal) or proposal
+        return await self._claims.take(proposal, self._requests_per_hour)
 
     def _propose(self, plan: _Plan) -> Claim:
         request, instance, provider = plan.request, plan.instance, plan.provider
         key = provider.signing_key(instance)
-        entropy = self._entropy(ENTROPY_BYTES)
         issued_at = int(self._clock.now())
         claim = Claim(
-            token_id=provider.token_id(entropy),
+            token_id="",
             issued_at=issued_at,
             expires_at=issued_at + provider.lifetime_seconds(instance),
             key_id=self._keys.key_id(instance.realm, key) if key else None,
-            entropy=entropy,
+            entropy=b"",
         )
         if request.request_id is None:
-            return claim
-        return replace(
-            claim,
-            fingerprint=idempotency.fingerprint(request, self._fingerprint_key),
-            scope=idempotency.scope(request, self._fingerprint_key),
-            request_id=request.request_id,
-            owner=self._owner,
-        )
+            entropy = self._entropy(ENTROPY_BYTES)
+        else:
+            claim = replace(
+                claim,
+                fingerprint=idempotency.fingerprint(request, self._fingerprint_key),
+                scope=idempotency.scope(request, self._fingerprint_key),
+                request_id=request.request_id,
+            )
+            entropy = idempotency.entropy(claim, request.instance, self._fingerprint_key)
+        return replace(claim, entropy=entropy, token_id=provider.token_id(entropy))
 
     async def _validate(self, attempt: Attempt, plan: _Plan) -> Principal:
         principal = await plan.validator.validate(plan.credential, plan.instance, self._clock.now())
@@ -241,15 +223,23 @@ class Pipeline:
         try:
             policy.same_realm(principal, plan.instance)
             expires_at = policy.expiry(claim.expires_at, principal, self._clock.now())
-            issued = await self._issue(plan, claim, principal, expires_at)
+            claim, issued = await self._issue(plan, claim, principal, expires_at)
+            attempt.key_id = claim.key_id
             attempt.token_alias, attempt.digest = issued.alias, issued.digest.hex()
             # 10. Commit, one atomic and durable step.
             answer = Answer(200, issued.body, issued.token_id, expires_at)
-            await self._commit(plan, claim, principal, issued, answer)
+            stands = await self._commit(plan, claim, principal, issued, answer)
+        except KeyUnavailable:
+            raise  # a retry succeeds once there is a key, and needs the session
         except Refusal:
             await self._end_session(attempt, plan, principal)
             raise
         await self._end_session(attempt, plan, principal)
+        if stands != answer:
+            attempt.token_alias = attempt.digest = None
+            return _replayed(attempt, stands)
+        if plan.provider.persists(plan.instance):
+            attempt.extra["kept_until"] = str(expires_at)
         await self._events.publish(
             TokenIssued(
                 at=self._clock.now(),
@@ -279,30 +269,49 @@ class Pipeline:
 
     async def _issue(
         self, plan: _Plan, claim: Claim, principal: Principal, expires_at: int
-    ) -> IssuedToken:
+    ) -> tuple[Claim, IssuedToken]:
+        """The token, and the claim that it was made from."""
         # 7. Map the principal into the relying party's words.
         claims = await self._mapper.map(principal, plan.provider.claim_map(plan.instance))
         # 8. Spend a one-time token; a retry of the same request may spend it again.
-        if principal.one_time_token is not None:
-            owner = f"{claim.scope}/{claim.request_id}" if claim.stored else claim.token_id
-            # The mark outlives the token it marks, not the one that is about to be issued.
-            until = max(expires_at, principal.not_after or claim.expires_at)
-            if not await self._replays.spend(principal.one_time_token, owner, until):
-                raise InvalidToken("this token was used before", detail="replay")
+        await self._spend(claim, principal, expires_at)
         # 9. Issue.
-        key = plan.provider.signing_key(plan.instance)
-        signer = self._keys.signer(plan.instance.realm, key, claim.key_id) if key else None
-        return await plan.provider.issue(
-            IssueOrder(
-                instance=plan.instance,
-                principal=principal,
-                claims=claims,
-                options=plan.options,
-                claim=claim,
-                expires_at=expires_at,
-                signer=signer,
-            )
+        claim, signer = self._with_signer(plan, claim)
+        order = IssueOrder(
+            instance=plan.instance,
+            principal=principal,
+            claims=claims,
+            options=plan.options,
+            claim=claim,
+            expires_at=expires_at,
+            signer=signer,
         )
+        return claim, await plan.provider.issue(order)
+
+    async def _spend(self, claim: Claim, principal: Principal, expires_at: int) -> None:
+        if principal.one_time_token is None:
+            return
+        owner = f"{claim.scope}/{claim.request_id}" if claim.stored else claim.token_id
+        # The mark outlives the token it marks, not the one that is about to be issued.
+        until = max(expires_at, principal.not_after or claim.expires_at)
+        if not await self._replays.spend(principal.one_time_token, owner, until):
+            raise InvalidToken("this token was used before", detail="replay")
+
+    def _with_signer(self, plan: _Plan, claim: Claim) -> tuple[Claim, Signer | None]:
+        """The claimed key; today's in its place if that is revoked or gone.
+
+        What is not committed yet is nobody's token, so that changing its key harms no one. Raises
+        KeyUnavailable if there is no key today either.
+        """
+        key, realm = plan.provider.signing_key(plan.instance), plan.instance.realm
+        if key is None:
+            return replace(claim, key_id=None), None
+        claimed = None if key.algorithm in HMAC_ALGORITHMS else claim.key_id
+        if claimed is not None and not self._keys.revoked(realm, claimed):
+            with contextlib.suppress(KeyUnavailable):
+                return claim, self._keys.signer(realm, key, claimed)
+        key_id = self._keys.key_id(realm, key)
+        return replace(claim, key_id=key_id), self._keys.signer(realm, key, key_id)
 
     async def _commit(
         self,
@@ -311,7 +320,8 @@ class Pipeline:
         principal: Principal,
         issued: IssuedToken,
         answer: Answer,
-    ) -> None:
+    ) -> Answer:
+        """The answer that stands: this one, unless another attempt was faster."""
         record = None
         if plan.provider.persists(plan.instance):
             record = TokenRecord(
@@ -328,33 +338,8 @@ class Pipeline:
                 parent=principal.parent,
             )
         if record is None and not claim.stored:
-            return
-        until = self._clock.now() + self._answers_ttl_seconds
-        await self._ledger.commit(claim, record, answer, until)
-
-    def _settled(self, claim: Claim) -> contextlib.AbstractAsyncContextManager[None]:
-        """Work under a claim; nothing is to be settled where the ledger does not have it."""
-        return self._settling(claim) if claim.held else contextlib.nullcontext()
-
-    @contextlib.asynccontextmanager
-    async def _settling(self, claim: Claim) -> AsyncIterator[None]:
-        """If the work fails for good, that is stored as the answer; if it may succeed later, the
-        request is left open for the next attempt."""
-        try:
-            yield
-        except Refusal as refusal:
-            answer = self._answer_refusal(refusal)
-            if answer.final:
-                until = self._clock.now() + self._answers_ttl_seconds
-                await self._ledger.commit(claim, None, answer, until)
-            else:
-                await self._ledger.release(claim)
-            raise
-        except ClaimLost:
-            raise
-        except Exception:
-            await self._ledger.release(claim)
-            raise
+            return answer
+        return await self._claims.commit(claim, record, answer, plan.request.deadline)
 
 
 def _replayed(attempt: Attempt, answer: Answer) -> Answer:
@@ -362,16 +347,6 @@ def _replayed(attempt: Attempt, answer: Answer) -> Answer:
     attempt.token_id = answer.token_id
     attempt.extra["answer"] = str(answer.status)
     return answer
-
-
-def _in_time(claimed: Claim | Answer, proposal: Claim) -> Claim | Answer:
-    """A claim that was left so long ago that its token has expired gets the times of today.
-
-    It was never committed, so nobody has that token; its id stays.
-    """
-    if isinstance(claimed, Answer) or claimed.expires_at > proposal.issued_at:
-        return claimed
-    return replace(claimed, issued_at=proposal.issued_at, expires_at=proposal.expires_at)
 
 
 def _note_request(attempt: Attempt, request: TranslationRequest) -> None:

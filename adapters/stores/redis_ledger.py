@@ -5,6 +5,7 @@ Claims and answers are sealed here, on the way in and out, bound to the request 
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from adapters.stores.redis_records import (
     identity,
     index_keys,
     index_member,
+    index_stems,
     written,
 )
 from adapters.stores.redis_schema import function
@@ -34,9 +36,11 @@ from broker.errors import (
     RequestInProgress,
     Unavailable,
 )
+from broker.idempotency import over_quota, window_end
 from broker.model import Answer, Claim, TokenRecord
 
 _KIND = "request"
+QUOTA = "quota"
 
 
 class RedisLedger:
@@ -47,24 +51,12 @@ class RedisLedger:
         self._answers = answers
         self._records = records
 
-    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim | Answer:
+    async def claim(
+        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+    ) -> Claim | Answer:
         if not proposal.stored:
             return proposal
-        slot = _slot(proposal)
-        lease_until = now + lease_seconds
-        asked = (
-            proposal.fingerprint,
-            now,
-            lease_until,
-            lease_until + ABANDONED_CLAIM_SECONDS,
-            self._sealed_claim(proposal),
-        )
-        _, (state, *rest) = await self._commands.calls(
-            [
-                ("FCALL", function("schedule"), 1, _due(slot), lease_until, slot),
-                ("FCALL", function("claim"), 1, key(slot, REQUEST), *asked),
-            ]
-        )
+        state, *rest = await self._asked(proposal, now, now + lease_seconds, quota)
         match state, rest:
             case b"new", []:
                 return replace(proposal, epoch=1)
@@ -78,7 +70,51 @@ class RedisLedger:
                 raise Gone("the answer to this request is not kept any more")
             case b"busy", []:
                 raise RequestInProgress("this request is being worked on")
+            case b"over", []:
+                raise over_quota(now)
         raise Unavailable("the store cannot be read", detail=f"redis: claim said {state!r}")
+
+    async def _asked(
+        self, proposal: Claim, now: float, lease_until: float, quota: int | None
+    ) -> list[Any]:
+        """What the function says; one round trip, unless a cluster counted what was not new."""
+        slot = _slot(proposal)
+        request = key(slot, REQUEST)
+        schedule = ("FCALL", function("schedule"), 1, _due(slot), lease_until, slot)
+        asked = (
+            proposal.fingerprint,
+            now,
+            lease_until,
+            lease_until + ABANDONED_CLAIM_SECONDS,
+            self._sealed_claim(proposal),
+            proposal.owner,
+        )
+        alone = ("FCALL", function("claim"), 1, request, *asked)
+        if quota is None:
+            return list((await self._commands.calls([schedule, alone]))[-1])
+        ends_at = window_end(now)
+        counter = key(tag(QUOTA, proposal.scope or "", str(ends_at)), QUOTA)
+        if self._commands.ordered:
+            counted = ("FCALL", function("claim"), 2, request, counter, *asked, quota, ends_at)
+            return list((await self._commands.calls([schedule, counted]))[-1])
+        count = ("FCALL", function("count"), 1, counter, quota, ends_at)
+        _, within, said = await self._commands.calls([schedule, count, alone])
+        return await self._balanced(counter, bool(within), request, proposal.owner, list(said))
+
+    async def _balanced(
+        self, counter: str, within: bool, request: str, owner: str, said: list[Any]
+    ) -> list[Any]:
+        """In a cluster, count and claim are two steps on two servers: undo the one that was made
+        without the other. What cannot be undone now ends with the window, or with the lease."""
+        new = said[0] == b"new"
+        if new == within:
+            return said
+        undo: tuple[Any, ...] = ("FCALL", function("uncount"), 1, counter)
+        if new:
+            undo, said = ("FCALL", function("unclaim"), 1, request, owner), [b"over"]
+        with contextlib.suppress(Unavailable):
+            await self._commands.call(*undo)
+        return said
 
     async def commit(
         self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
@@ -91,13 +127,16 @@ class RedisLedger:
     async def release(self, claim: Claim) -> None:
         if claim.stored:
             request = key(_slot(claim), REQUEST)
-            await self._commands.call("FCALL", function("release"), 1, request, claim.epoch)
+            await self._commands.call(
+                "FCALL", function("release"), 1, request, claim.epoch, claim.owner
+            )
 
     async def fetch(
         self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
     ) -> Answer | None:
         request = key(tag(_KIND, scope, request_id), REQUEST)
-        known, sealed, until = await self._commands.call("HMGET", request, "f", "a", "u")
+        found = await self._commands.call("FCALL", function("fetch"), 1, request)
+        known, sealed, until = found
         if known is None:
             return None
         if fingerprint is not None and not hmac.compare_digest(known, fingerprint):
@@ -119,7 +158,8 @@ class RedisLedger:
             plain([answer.status, answer.body, answer.token_id, answer.expires_at]),
             _place("answer", claim.scope, claim.request_id),
         )
-        words = (claim.epoch, sealed, answer_until, answer_until + TOMBSTONE_SECONDS)
+        forget_at = max(answer_until + TOMBSTONE_SECONDS, answer.expires_at or 0)
+        words = (claim.epoch, claim.owner, sealed, answer_until, forget_at)
         keys = (key(slot, REQUEST), key(slot, TOKEN))
         if record is None:
             done = await self._commands.call("FCALL", function("commit"), 2, *keys, *words)
@@ -215,8 +255,8 @@ def _place(what: str, scope: str | None, request_id: str | None) -> bytes:
 
 
 def _index(record: TokenRecord) -> tuple[Any, ...]:
-    member = index_member(record)
-    return "FCALL", function("index"), 2, *index_keys(record.alias), record.expires_at, member
+    names = (index_member(record), *index_stems(record))
+    return "FCALL", function("index"), 2, *index_keys(record.alias), record.expires_at, *names
 
 
 def _taken(record: TokenRecord) -> Conflict:

@@ -17,11 +17,12 @@ from adapters.stores.sealing import opened, plain
 from adapters.stores.sqlite_connection import Database, Row
 from adapters.stores.sqlite_tokens import add_record, reaped_in_chunks
 from broker.errors import ClaimLost, Gone, RequestConflict, RequestInProgress
+from broker.idempotency import over_quota, window_end
 from broker.model import Answer, Claim, TokenRecord
 
 _FIND = (
     "SELECT fingerprint, epoch, lease_until, token_id, issued_at, expires_at, key_id, entropy, "
-    "answer, answer_until FROM requests WHERE scope = ? AND request_id = ?"
+    "answer, answer_until, owner FROM requests WHERE scope = ? AND request_id = ?"
 )
 _INSERT = (
     "INSERT INTO requests (scope, request_id, fingerprint, owner, epoch, lease_until, token_id, "
@@ -31,13 +32,18 @@ _TAKE_OVER = (
     "UPDATE requests SET owner = ?, epoch = epoch + 1, lease_until = ?, forget_at = ? "
     "WHERE scope = ? AND request_id = ?"
 )
+_RENEW = "UPDATE requests SET lease_until = ?, forget_at = ? WHERE scope = ? AND request_id = ?"
+_HELD = "scope = ? AND request_id = ? AND epoch = ? AND owner = ? AND answer_until IS NULL"
 _COMMIT = (
-    "UPDATE requests SET answer = ?, answer_until = ?, forget_at = ? "
-    "WHERE scope = ? AND request_id = ? AND epoch = ? AND answer_until IS NULL"
+    "UPDATE requests SET answer = ?, answer_until = ?, forget_at = ? "  # noqa: S608 - a constant
+    f"WHERE {_HELD}"
 )
-_RELEASE = (
-    "UPDATE requests SET lease_until = 0 "
-    "WHERE scope = ? AND request_id = ? AND epoch = ? AND answer_until IS NULL"
+# An expired token that had the same id: the request was forgotten, and has come again.
+_REPLACE = "DELETE FROM tokens WHERE alias = ? AND token_id = ?"
+_RELEASE = f"UPDATE requests SET lease_until = 0 WHERE {_HELD}"  # noqa: S608 - a constant
+_COUNT = (
+    "INSERT INTO quotas (scope, ends_at, used) VALUES (?, ?, 1) "
+    "ON CONFLICT DO UPDATE SET used = used + 1 WHERE used < ?"
 )
 _FETCH = "SELECT answer, answer_until, fingerprint FROM requests WHERE scope = ? AND request_id = ?"
 _END = (
@@ -46,6 +52,10 @@ _END = (
 )
 _FORGET = (
     "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE forget_at <= ? LIMIT ?)"
+)
+_END_WINDOWS = (
+    "DELETE FROM quotas WHERE (scope, ends_at) IN "
+    "(SELECT scope, ends_at FROM quotas WHERE ends_at <= ? LIMIT ?)"
 )
 
 
@@ -56,19 +66,26 @@ class SqliteLedger:
         self._database = database
         self._sealer = sealer
 
-    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim | Answer:
+    async def claim(
+        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+    ) -> Claim | Answer:
         if not proposal.stored:
             return proposal
         sealed_entropy = self._sealer.seal(proposal.entropy, _place("entropy", proposal))
         lease_until = now + lease_seconds
 
-        def work(connection: sqlite3.Connection) -> Row | None:
-            return _claimed(connection, proposal, sealed_entropy, now, lease_until)
+        def work(connection: sqlite3.Connection) -> tuple[int, Row | None]:
+            row = _found(connection, proposal, now)
+            if row is None:
+                _count(connection, proposal, now, quota)
+                _insert(connection, proposal, sealed_entropy, lease_until)
+                return 1, None
+            return _lease(connection, proposal, row, now, lease_until), row
 
-        row = await self._database.write(work)
+        epoch, row = await self._database.write(work)
         if row is None:
-            return replace(proposal, epoch=1)
-        _, epoch, _, token_id, issued_at, expires_at, key_id, entropy, answer, _ = row
+            return replace(proposal, epoch=epoch)
+        _, _, _, token_id, issued_at, expires_at, key_id, entropy, answer, *_ = row
         if answer is not None:
             return self._answer(answer, _place("answer", proposal))
         return replace(
@@ -78,7 +95,7 @@ class SqliteLedger:
             expires_at=expires_at,
             key_id=key_id,
             entropy=opened(self._sealer, entropy, _place("entropy", proposal)),
-            epoch=epoch + 1,
+            epoch=epoch,
         )
 
     async def commit(
@@ -92,13 +109,13 @@ class SqliteLedger:
 
         def work(connection: sqlite3.Connection) -> None:
             if claim.stored:
-                done = connection.execute(
-                    _COMMIT,
-                    (sealed, answer_until, answer_until + TOMBSTONE_SECONDS, *_held(claim)),
-                )
+                forget_at = max(answer_until + TOMBSTONE_SECONDS, answer.expires_at or 0)
+                done = connection.execute(_COMMIT, (sealed, answer_until, forget_at, *_held(claim)))
                 if not done.rowcount:
                     raise ClaimLost("another worker took this request over")
             if record is not None:
+                if claim.stored:
+                    connection.execute(_REPLACE, (record.alias, record.token_id))
                 add_record(connection, record)
 
         await self._database.write(work)
@@ -133,6 +150,10 @@ class SqliteLedger:
         def forget(connection: sqlite3.Connection) -> int:
             return connection.execute(_FORGET, (now, REAP_CHUNK)).rowcount
 
+        def end_windows(connection: sqlite3.Connection) -> int:
+            return connection.execute(_END_WINDOWS, (now, REAP_CHUNK)).rowcount
+
+        await reaped_in_chunks(self._database, end_windows)
         forgotten = await reaped_in_chunks(self._database, forget)
         return forgotten + await reaped_in_chunks(self._database, end)
 
@@ -141,47 +162,65 @@ class SqliteLedger:
         return Answer(status, body, token_id, expires_at)
 
 
-def _claimed(
-    connection: sqlite3.Connection,
-    proposal: Claim,
-    sealed_entropy: bytes,
-    now: float,
-    lease_until: float,
-) -> Row | None:
-    """None for a first claim; else the row that was there, to be answered from or taken over.
-
-    Raises RequestConflict, Gone, RequestInProgress.
-    """
-    forget_at = lease_until + ABANDONED_CLAIM_SECONDS
-    key = (proposal.scope, proposal.request_id)
-    rows: list[Row] = connection.execute(_FIND, key).fetchall()
+def _found(connection: sqlite3.Connection, proposal: Claim, now: float) -> Row | None:
+    """What is known of the request, open or answered; raises RequestConflict, Gone."""
+    rows: list[Row] = connection.execute(_FIND, (proposal.scope, proposal.request_id)).fetchall()
     if not rows:
-        made = (lease_until, proposal.token_id, proposal.issued_at, proposal.expires_at)
-        connection.execute(
-            _INSERT,
-            (
-                *key,
-                proposal.fingerprint,
-                proposal.owner,
-                *made,
-                proposal.key_id,
-                sealed_entropy,
-                forget_at,
-            ),
-        )
         return None
     row = rows[0]
-    fingerprint, leased_until, answer, answer_until = row[0], row[2], row[8], row[9]
-    _same_request(fingerprint, proposal.fingerprint)
+    _same_request(row[0], proposal.fingerprint)
+    answer, answer_until = row[8], row[9]
+    if answer_until is not None and (answer is None or answer_until <= now):
+        raise Gone("the answer to this request is not kept any more")
+    return row
+
+
+def _count(connection: sqlite3.Connection, proposal: Claim, now: float, quota: int | None) -> None:
+    """One more new request of its scope; raises TooManyAttempts if it has had its share."""
+    if quota is None:
+        return
+    if not connection.execute(_COUNT, (proposal.scope, window_end(now), quota)).rowcount:
+        raise over_quota(now)
+
+
+def _insert(
+    connection: sqlite3.Connection, proposal: Claim, sealed_entropy: bytes, lease_until: float
+) -> None:
+    connection.execute(
+        _INSERT,
+        (
+            proposal.scope,
+            proposal.request_id,
+            proposal.fingerprint,
+            proposal.owner,
+            lease_until,
+            proposal.token_id,
+            proposal.issued_at,
+            proposal.expires_at,
+            proposal.key_id,
+            sealed_entropy,
+            lease_until + ABANDONED_CLAIM_SECONDS,
+        ),
+    )
+
+
+def _lease(
+    connection: sqlite3.Connection, proposal: Claim, row: Row, now: float, lease_until: float
+) -> int:
+    """The epoch under which the request is ours to do, if it is open. Raises RequestInProgress."""
+    epoch, leased_until, answer_until, owner = row[1], row[2], row[9], row[10]
     if answer_until is not None:
-        if answer is None or answer_until <= now:
-            raise Gone("the answer to this request is not kept any more")
-        return row
+        return int(epoch)
+    until = (lease_until, lease_until + ABANDONED_CLAIM_SECONDS)
+    key = (proposal.scope, proposal.request_id)
     # A lease from beyond one lease's length means that the clock went back: it proves nothing.
     if now < leased_until <= lease_until:
-        raise RequestInProgress("this request is being worked on")
-    connection.execute(_TAKE_OVER, (proposal.owner, lease_until, forget_at, *key))
-    return row
+        if owner != proposal.owner:
+            raise RequestInProgress("this request is being worked on")
+        connection.execute(_RENEW, (*until, *key))
+        return int(epoch)
+    connection.execute(_TAKE_OVER, (proposal.owner, *until, *key))
+    return int(epoch) + 1
 
 
 def _same_request(stored: bytes, fingerprint: bytes) -> None:
@@ -195,7 +234,7 @@ def _place(what: str, claim: Claim) -> bytes:
 
 
 def _held(claim: Claim) -> tuple[object, ...]:
-    return claim.scope, claim.request_id, claim.epoch
+    return claim.scope, claim.request_id, claim.epoch, claim.owner
 
 
 def _written(answer: Answer) -> bytes:

@@ -8,44 +8,30 @@ import asyncio
 from dataclasses import replace
 from types import MappingProxyType
 
-from broker.errors import ClaimLost, Conflict, Gone, RequestConflict, RequestInProgress
+from broker.errors import (
+    ClaimLost,
+    Conflict,
+    Gone,
+    RequestConflict,
+    RequestInProgress,
+)
 from broker.model import Answer, Claim
 from broker.ports import TokenQuery
 from broker.testing.builders import NOW, a_claim, a_record, an_answer
 from broker.testing.expect import holds, raises, same
+from broker.testing.ledger_helpers import (
+    LATER,
+    LEASE,
+    UNTIL,
+    VERY_LATE,
+    another_attempt,
+    claimed,
+)
+from broker.testing.quota_contract import QuotaContract
 from broker.testing.stores import StoresUnderTest
 
-LEASE = 5.0
-UNTIL = NOW + 3600.0
-LATER = NOW + LEASE
-VERY_LATE = NOW + 400 * 24 * 3600.0
-"""Long after everything that is kept for a while is forgotten."""
 
-
-def another_attempt(**changes: object) -> Claim:
-    """The same request in the hands of another worker, which drew other values."""
-    return replace(
-        a_claim(
-            token_id="token-2",
-            issued_at=NOW + 3,
-            expires_at=NOW + 603,
-            key_id="key-2",
-            entropy=b"x" * 32,
-            owner="worker-2",
-        ),
-        **changes,  # type: ignore[arg-type] # fields of Claim
-    )
-
-
-async def claimed(stores: StoresUnderTest, proposal: Claim, now: float = NOW) -> Claim:
-    """The claim that was won; AssertionError for an answer."""
-    won = await stores.ledger.claim(proposal, now, LEASE)
-    if isinstance(won, Answer):
-        raise AssertionError(f"expected a claim, got {won!r}")
-    return won
-
-
-class RequestLedgerContract:
+class RequestLedgerContract(QuotaContract):
     """Inherit, and give it a fixture ``stores``."""
 
     async def test_the_first_claim_wins(self, stores: StoresUnderTest) -> None:
@@ -65,10 +51,38 @@ class RequestLedgerContract:
         same(sum(isinstance(result, RequestInProgress) for result in results), 19)
 
     async def test_a_live_owner_keeps_its_claim(self, stores: StoresUnderTest) -> None:
-        """While the lease runs, nobody else gets the request, nor the same owner a second time."""
+        """While the lease runs, nobody else gets the request."""
         await claimed(stores, a_claim())
-        for proposal in (a_claim(), another_attempt()):
-            await raises(RequestInProgress, claimed(stores, proposal, LATER - 0.1))
+        for owner in ("worker-2", "worker-1/2", "worker-"):
+            other = another_attempt(owner=owner)
+            await raises(RequestInProgress, claimed(stores, other, LATER - 0.1))
+
+    async def test_an_owner_that_asks_again_goes_on(self, stores: StoresUnderTest) -> None:
+        """An owner whose first reply was lost gets its claim again at once, lease renewed, under
+        the same epoch, whatever it proposes by now; its commit counts."""
+        await claimed(stores, a_claim())
+        again = await claimed(stores, another_attempt(owner="worker-1"), NOW + 3)
+        same(again, a_claim(epoch=1))
+        await raises(RequestInProgress, claimed(stores, another_attempt(), NOW + 3 + LEASE - 0.1))
+        await stores.ledger.commit(again, a_record(), an_answer(), UNTIL)
+        same(await stores.ledger.claim(a_claim(), NOW + 3, LEASE), an_answer())
+
+    async def test_an_owner_that_took_over_may_ask_again(self, stores: StoresUnderTest) -> None:
+        """The same is true of a later epoch, and the owner before it gets nothing."""
+        await claimed(stores, a_claim())
+        for _ in range(2):
+            expected = a_claim(owner="worker-2", epoch=2)
+            same(await claimed(stores, another_attempt(), LATER), expected)
+        await raises(RequestInProgress, claimed(stores, a_claim(), LATER))
+
+    async def test_another_owner_cannot_settle_a_claim(self, stores: StoresUnderTest) -> None:
+        """The right epoch alone is not enough: a store that forgot a claim counts from 1 again."""
+        won = await claimed(stores, a_claim())
+        stranger = replace(won, owner="worker-2")
+        await raises(ClaimLost, stores.ledger.commit(stranger, a_record(), an_answer(), UNTIL))
+        await stores.ledger.release(stranger)
+        await raises(RequestInProgress, claimed(stores, another_attempt()))
+        same(await stores.tokens.query(TokenQuery()), [])
 
     async def test_a_lapsed_claim_is_taken_over(self, stores: StoresUnderTest) -> None:
         """The next attempt gets the earlier values, the epoch raised, itself as owner."""
@@ -192,6 +206,22 @@ class RequestLedgerContract:
         same(await stores.ledger.fetch("requester:alice", "request-1", NOW), None)
         same((await claimed(stores, another_attempt(), LATER)).epoch, 2)
 
+    async def test_a_token_that_comes_again_takes_its_own_place(
+        self, stores: StoresUnderTest
+    ) -> None:
+        """A forgotten request that is sent again gets a token of the same id; where its alias is
+        the same as well, the record is the new one's, whether the old one was reaped or not."""
+        won = await claimed(stores, a_claim())
+        await stores.ledger.commit(won, a_record(), an_answer(), UNTIL)
+        await stores.ledger.reap(VERY_LATE)
+        again = await claimed(stores, a_claim(), VERY_LATE)
+        same(again.epoch, 1)
+        record = a_record(issued_at=int(VERY_LATE), expires_at=int(VERY_LATE) + 600)
+        await stores.ledger.commit(again, record, an_answer(), VERY_LATE + 3600)
+        same(await stores.tokens.get("alias-1"), record)
+        same(await stores.tokens.query(TokenQuery()), [record])
+        same(await stores.tokens.reap(VERY_LATE), [])
+
     async def test_a_claim_without_an_id_leaves_no_trace(self, stores: StoresUnderTest) -> None:
         """Such a claim is not stored: claim and release change nothing, commit adds the record."""
         proposal = a_claim(scope=None, request_id=None)
@@ -230,6 +260,21 @@ class RequestLedgerContract:
         for request_id in ("request-1", "abandoned"):
             fresh = another_attempt(request_id=request_id)
             same(await claimed(stores, fresh, VERY_LATE), replace(fresh, epoch=1))
+
+    async def test_a_request_is_remembered_while_its_token_lives(
+        self, stores: StoresUnderTest
+    ) -> None:
+        """No second token under the id of one that lives longer than its answer is kept."""
+        lives_until = int(VERY_LATE)
+        won = await claimed(stores, a_claim())
+        record = a_record(expires_at=lives_until)
+        await stores.ledger.commit(won, record, an_answer(expires_at=lives_until), UNTIL)
+        same(await stores.ledger.reap(lives_until - 1), 1)
+        await raises(Gone, claimed(stores, another_attempt(), lives_until - 1))
+        same(await stores.tokens.get("alias-1"), record)
+        same(len(await stores.tokens.reap(lives_until)), 1)
+        same(await stores.ledger.reap(lives_until), 1)
+        same((await claimed(stores, another_attempt(), lives_until)).epoch, 1)
 
     async def test_fetch_knows_answers_alone(self, stores: StoresUnderTest) -> None:
         """There is nothing to fetch of an unknown request, nor of one that is being worked on."""

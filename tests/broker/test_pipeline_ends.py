@@ -2,166 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from broker.errors import AuthenticationFailed, ClaimLost, InvalidToken, Refusal, Unavailable
-from broker.instance import Instance, SigningKey, Transform
-from broker.model import (
-    Answer,
-    IssuedToken,
-    Principal,
-    ReceivedToken,
-    RequestedToken,
-    Requester,
-    Secret,
-    TokenType,
-    TranslationRequest,
-    VerifiedClaims,
+from broker.errors import (
+    AuthenticationFailed,
+    ClaimLost,
+    Refusal,
+    TooManyAttempts,
+    Unavailable,
 )
-from broker.pipeline import Pipeline
-from broker.ports import Attempt, IssueOrder, TokenName
-from broker.registry import Registry
-from broker.testing import FrozenClock, RecordingAuditSink, RecordingEventSink
-from broker.trail import AuditTrail
-
-IN, OUT = TokenType("IN"), TokenType("OUT")
-SESSION = Secret("session-1")
-
-
-@dataclass
-class World:
-    """The outside of one pipeline: each part can be told to fail."""
-
-    store: Any
-    validating: list[Exception] = field(default_factory=list)
-    committing: list[Exception] = field(default_factory=list)
-    ending: list[Exception] = field(default_factory=list)
-    ended: list[Secret] = field(default_factory=list)
-    clock: FrozenClock = field(default_factory=FrozenClock)
-    audit: RecordingAuditSink = field(default_factory=RecordingAuditSink)
-
-    @property
-    def pipeline(self) -> Pipeline:
-        return Pipeline(
-            instances=self,
-            registry=Registry([_Validator(self)], [_Provider()]),
-            ledger=_Ledger(self),
-            mapper=self,
-            replays=self.store.replays,
-            keys=self,  # type: ignore[arg-type]  # never asked: nothing is signed
-            sessions=self,  # type: ignore[arg-type]  # only end() is used
-            trail=AuditTrail(self.audit, self.clock),
-            events=RecordingEventSink(),
-            clock=self.clock,
-            fingerprint_key=b"k" * 32,
-            owner="worker-1",
-            answer_refusal=lambda refusal: Answer(401, {"message": refusal.sentence}),
-        )
-
-    async def resolve(self, instance: str) -> Instance:
-        return Instance("/", instance, (Transform(IN, OUT, invalidate_session=True),))
-
-    async def map(self, principal: Principal, claim_map: Mapping[str, str]) -> VerifiedClaims:
-        return VerifiedClaims({})
-
-    async def end(self, session_id: Secret) -> bool:
-        if self.ending:
-            raise self.ending.pop(0)
-        self.ended.append(session_id)
-        return True
-
-    async def ask(self, requester: str | None = "alice", request_id: str = "r-1") -> Answer:
-        request = TranslationRequest(
-            instance="i",
-            subject_token=ReceivedToken(IN, {}, b"in"),
-            requested_token=RequestedToken(OUT, {}, b"out"),
-            requester=Requester("test", id=requester),
-            request_id=request_id,
-        )
-        attempt = Attempt("translate", "test", self.clock.now())
-        return await self.pipeline.translate(attempt, lambda: request)
-
-
-@dataclass
-class _Validator:
-    world: World
-    token_type = IN
-
-    def parse(self, token: ReceivedToken) -> Any:
-        return token
-
-    async def validate(self, credential: Any, instance: Instance, now: float) -> Principal:
-        if self.world.validating:
-            raise self.world.validating.pop(0)
-        if self.world.ended:
-            raise InvalidToken("the session has ended")
-        return Principal("demo", "/", IN, int(now), session_id=SESSION)
-
-
-class _Provider:
-    token_type = OUT
-
-    def parse(self, requested: RequestedToken, instance: Instance) -> Any:
-        return None
-
-    def token_id(self, entropy: bytes) -> str:
-        return entropy.hex()[:16]
-
-    def lifetime_seconds(self, instance: Instance) -> int:
-        return 600
-
-    def signing_key(self, instance: Instance) -> SigningKey | None:
-        return None
-
-    def claim_map(self, instance: Instance) -> Mapping[str, str]:
-        return {}
-
-    def persists(self, instance: Instance) -> bool:
-        return True
-
-    async def issue(self, order: IssueOrder) -> IssuedToken:
-        token = order.claim.token_id
-        return IssuedToken(OUT, token, token, b"digest", {"issued_token": token})
-
-    def name(self, state: Mapping[str, Any]) -> TokenName:
-        raise NotImplementedError
-
-
-@dataclass
-class _Ledger:
-    """The store's own, with a commit that can fail."""
-
-    world: World
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.world.store.ledger, name)
-
-    async def commit(self, *given: Any) -> None:
-        if self.world.committing:
-            raise self.world.committing.pop(0)
-        await self.world.store.ledger.commit(*given)
-
-
-@pytest.fixture
-def world() -> World:
-    from adapters.stores.memory import open_memory
-
-    return World(open_memory())
+from broker.model import Answer
+from tests.broker.world import LIFETIME_SECONDS, SESSION, World
 
 
 @pytest.mark.parametrize("failure", [Unavailable("down"), ClaimLost("taken"), OSError()])
 async def test_a_failure_that_may_pass_leaves_the_session_for_the_retry(
-    world: World, failure: Exception
+    world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the commit could not be made, the session stands, and the retry gets the token."""
-    world.committing.append(failure)
+    monkeypatch.setattr("broker.claiming.RECOVERY_SECONDS", 0.1)
+    world.committing += [failure] * 100
     with pytest.raises(type(failure)):
         await world.ask()
     assert world.ended == []
+    world.committing.clear()
     world.clock.advance(10)
     answer = await world.ask()
     assert answer.status == 200
@@ -226,9 +93,42 @@ class _Replaced:
 
 async def test_a_claim_left_for_long_gives_a_token_of_today(world: World) -> None:
     """A claim whose token would have expired is taken over with its id and the times of now."""
-    world.committing.append(Unavailable("down"))
-    with pytest.raises(Unavailable):
+    world.committing.append(OSError())
+    with pytest.raises(OSError):  # noqa: PT011  # nothing to match
         await world.ask()
     world.clock.advance(3600)
     answer = await world.ask()
-    assert answer.expires_at == int(world.clock.now()) + 600
+    assert answer.expires_at == int(world.clock.now()) + LIFETIME_SECONDS
+
+
+@pytest.mark.parametrize("requester", ["alice", None])
+async def test_a_request_over_the_quota_is_no_answer(world: World, requester: str | None) -> None:
+    """A new request over the quota is told when to come back; known ones are answered, and the
+    one that was refused is done in the next hour. Its session stands until then."""
+    world = World(world.store, requests_per_hour=1, requests_per_hour_of_strangers=1)
+    first = await world.ask(requester, "r-1")
+    world.ended.clear()
+    for _ in range(2):
+        with pytest.raises(TooManyAttempts) as raised:
+            await world.ask(requester, "r-2")
+        assert 0 < raised.value.retry_after <= 3600
+        assert world.ended == []
+    assert (await world.ask(requester, "r-1")).body == first.body
+    world.ended.clear()
+    world.clock.advance(raised.value.retry_after)
+    assert (await world.ask(requester, "r-2")).status == 200
+
+
+async def test_requesters_and_strangers_have_quotas_of_their_own(world: World) -> None:
+    """A stranger's quota is its token's; a requester's is shared by all it shows."""
+    world = World(world.store, requests_per_hour=2, requests_per_hour_of_strangers=1)
+    for token in (b"one", b"two"):
+        await world.ask(None, "r-1", token=token)
+        world.ended.clear()
+        await world.ask("alice", f"r-{token!r}", token=token)
+        world.ended.clear()
+        with pytest.raises(TooManyAttempts):
+            await world.ask(None, "r-2", token=token)
+    with pytest.raises(TooManyAttempts):
+        await world.ask("alice", "r-3", token=b"three")
+    assert (await world.ask("bob", "r-3", token=b"three")).status == 200

@@ -1,0 +1,193 @@
+"""A request's claim, from taking it to settling it, whatever happens to the store's replies.
+
+A write whose reply was lost is neither done nor failed: its outcome is unknown. The ledger is asked
+what became of it before anything else is done. What may be asked twice is safe to ask twice: a
+claim knows its owner, which is one attempt, and a commit is fenced by the claim's epoch and owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from broker.errors import (
+    ClaimLost,
+    KeyUnavailable,
+    OutcomeUnknown,
+    Refusal,
+    RequestInProgress,
+    Unavailable,
+)
+from broker.model import Answer, Claim, TokenRecord
+from broker.ports import Clock, RequestLedger
+
+LEASE_SECONDS = 5.0
+CLAIM_WAIT_SECONDS = (
+    6.0  # longer than a lease: the request of a dead owner is taken over, not refused
+)
+POLL_SECONDS = 0.05
+RECOVERY_SECONDS = 2.0
+"""For how long an attempt asks what became of its commit, if its deadline leaves it that."""
+
+
+class Claims:
+    """The ledger, for one worker. ``owner`` is its name; each attempt gets one of its own."""
+
+    def __init__(
+        self,
+        *,
+        ledger: RequestLedger,
+        clock: Clock,
+        owner: str,
+        answer_refusal: Callable[[Refusal], Answer],
+        answers_ttl_seconds: float,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._owner = owner
+        self._attempts = itertools.count(1)
+        self._answer_refusal = answer_refusal
+        self._answers_ttl_seconds = answers_ttl_seconds
+
+    async def take(self, proposal: Claim, quota: int | None) -> Claim | Answer:
+        """The claim, once it is ours, or the stored answer; waits while another owner is at it.
+
+        Raises RequestConflict, Gone, TooManyAttempts, RequestInProgress, Unavailable.
+        """
+        proposal = replace(proposal, owner=f"{self._owner}/{next(self._attempts)}")
+        waited = 0.0
+        while True:
+            try:
+                return _in_time(await self._asked(proposal, quota), proposal)
+            except RequestInProgress:
+                if waited >= CLAIM_WAIT_SECONDS:
+                    raise
+            await asyncio.sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+
+    async def fetched(self, claim: Claim) -> Answer | None:
+        """The stored answer of a request that nobody here has claimed yet."""
+        return await self._read(claim) if claim.stored and not claim.held else None
+
+    async def commit(
+        self, claim: Claim, record: TokenRecord | None, answer: Answer, deadline: float | None
+    ) -> Answer:
+        """Keep record and answer. Returns the answer that stands: this one, or that of another
+        attempt which was faster while the outcome of this one was unknown.
+
+        Raises ClaimLost, OutcomeUnknown, Conflict; and Unavailable for a claim without an id,
+        under which nothing can be looked up. ``deadline`` is in seconds since the epoch.
+        """
+        until = self._clock.now() + self._answers_ttl_seconds
+
+        async def write() -> Answer:
+            await self._ledger.commit(claim, record, answer, until)
+            return answer
+
+        try:
+            return await write()
+        except ClaimLost:
+            raise
+        except Unavailable as error:
+            if not claim.stored:
+                raise
+            left = self._left(deadline)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    return await self._recovered(claim, write)
+            raise OutcomeUnknown(
+                "the store did not confirm the answer; ask again with the same id",
+                detail=error.detail,
+            ) from error
+
+    def settled(
+        self, claim: Claim, deadline: float | None
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Work under a claim; nothing is to be settled where the ledger does not have it."""
+        return self._settling(claim, deadline) if claim.held else contextlib.nullcontext()
+
+    @contextlib.asynccontextmanager
+    async def _settling(self, claim: Claim, deadline: float | None) -> AsyncIterator[None]:
+        """If the work fails for good, that is stored as the answer; if it may succeed later, the
+        request is left open for the next attempt."""
+        try:
+            yield
+        except Refusal as refusal:
+            answer = self._answer_refusal(refusal)
+            # A new key is the administrator's next step, and then the same request succeeds.
+            if not answer.final or isinstance(refusal, KeyUnavailable):
+                await self._give_up(claim)
+            elif await self.commit(claim, None, answer, deadline) != answer:
+                raise ClaimLost("another worker took this request over") from refusal
+            raise
+        except (ClaimLost, OutcomeUnknown):
+            raise
+        except Exception:
+            await self._give_up(claim)
+            raise
+
+    async def _asked(self, proposal: Claim, quota: int | None) -> Claim | Answer:
+        """Ask once more if the outcome is unknown: the claim may have been made, and is ours."""
+        try:
+            return await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS, quota)
+        except RequestInProgress:
+            raise
+        except Unavailable:
+            await asyncio.sleep(POLL_SECONDS)
+        return await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS, quota)
+
+    async def _recovered(self, claim: Claim, write: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask until the store answers; commit again if it did not get the first one."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                return await self._read_or(claim, write)
+            except ClaimLost:
+                raise
+            except Unavailable:
+                continue
+
+    async def _read_or(self, claim: Claim, write: Callable[[], Awaitable[Answer]]) -> Answer:
+        answer = await self._read(claim)
+        if answer is not None:
+            return answer
+        try:
+            return await write()
+        except ClaimLost:
+            # The first one came after all, or another attempt took over.
+            answer = await self._read(claim)
+            if answer is None:
+                raise
+            return answer
+
+    async def _read(self, claim: Claim) -> Answer | None:
+        return await self._ledger.fetch(
+            claim.scope or "", claim.request_id or "", self._clock.now(), claim.fingerprint
+        )
+
+    async def _give_up(self, claim: Claim) -> None:
+        with contextlib.suppress(Unavailable):  # the lease ends by itself
+            await self._ledger.release(claim)
+
+    def _left(self, deadline: float | None) -> float:
+        if deadline is None:
+            return RECOVERY_SECONDS
+        return max(0.0, min(RECOVERY_SECONDS, deadline - self._clock.now()))
+
+
+def _in_time(claimed: Claim | Answer, proposal: Claim) -> Claim | Answer:
+    """A claim that was left so long ago that its token has expired gets times and key of today.
+
+    It was never committed, so nobody has that token; its id stays.
+    """
+    if isinstance(claimed, Answer) or claimed.expires_at > proposal.issued_at:
+        return claimed
+    return replace(
+        claimed,
+        issued_at=proposal.issued_at,
+        expires_at=proposal.expires_at,
+        key_id=proposal.key_id,
+    )
