@@ -91,7 +91,10 @@ class OidcOptions:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A published STS, immutable. ``id`` joins realm and URL element: the deployment sub path."""
+    """A published STS, immutable. ``id`` joins realm and URL element: the deployment sub path.
+
+    ``cancel_with_parent``: tokens that it issued from a token of ours are cancelled with that one.
+    """
 
     realm: str
     url_element: str
@@ -99,6 +102,7 @@ class Instance:
     saml2: Saml2Options | None = None
     oidc: OidcOptions | None = None
     persist_issued_tokens: bool = False
+    cancel_with_parent: bool = False
     revision: str = "0"
     # Derived, once: every request asks for them.
     id: str = field(init=False, compare=False)
@@ -130,6 +134,7 @@ def compiled(
     problems = [
         *_place_problems(draft),
         *_transform_problems(draft, known_inputs, known_outputs),
+        *_record_problems(draft),
         *_saml2_problems(draft.saml2),
         *_oidc_problems(draft.oidc, allow_short_hmac),
     ]
@@ -171,6 +176,11 @@ def _transform_problems(
         yield "saml2", "a transform to SAML2 needs it"
     if OPENIDCONNECT in draft.outputs and draft.oidc is None:
         yield "oidc", "a transform to OPENIDCONNECT needs it"
+
+
+def _record_problems(draft: Instance) -> Iterator[Problem]:
+    if draft.cancel_with_parent and not draft.persist_issued_tokens:
+        yield "cancel_with_parent", "only tokens that are kept can be cancelled; keep them as well"
 
 
 def _saml2_problems(options: Saml2Options | None) -> Iterator[Problem]:

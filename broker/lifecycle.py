@@ -1,23 +1,42 @@
 """The life of an issued token after it was handed out: query, validate, cancel.
 
 A token is valid if its record is present, belongs to the instance that is asked, has not expired
-and carries the same digest. Presence is an allow-list, so a lost record fails closed.
+and carries the same digest, and if neither its key nor a token that it is bound to was taken back
+(``broker.family``). Presence is an allow-list, so a lost record fails closed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from broker import policy
 from broker.errors import InvalidRequest
 from broker.events import TokenCancelled, TokenExpired
+from broker.family import MAX_GENERATIONS, Family
 from broker.model import TokenRecord, TokenType
-from broker.ports import Attempt, Clock, EventSink, InstanceSource, TokenQuery, TokenStore
+from broker.ports import (
+    Attempt,
+    Clock,
+    EventSink,
+    InstanceSource,
+    KeySource,
+    TokenQuery,
+    TokenStore,
+)
 from broker.registry import Registry
 from broker.trail import AuditTrail
+
+T = TypeVar("T")
+
+AT_ONCE = 64
+"""How many tokens are removed side by side, so that they share durable steps."""
+
+PAGE_SIZE = 512
+"""How many tokens a bulk cancel looks up at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,7 @@ class Lifecycle:
         instances: InstanceSource,
         registry: Registry,
         tokens: TokenStore,
+        keys: KeySource,
         trail: AuditTrail,
         events: EventSink,
         clock: Clock,
@@ -47,6 +67,7 @@ class Lifecycle:
         self._trail = trail
         self._events = events
         self._clock = clock
+        self._family = Family(instances=instances, tokens=tokens, keys=keys, inputs=registry.inputs)
 
     async def validate(self, attempt: Attempt, decode: Callable[[], PresentedToken]) -> bool:
         """Whether the presented token is one of this instance's that is still good."""
@@ -58,14 +79,18 @@ class Lifecycle:
 
     async def _validate(self, attempt: Attempt, decode: Callable[[], PresentedToken]) -> bool:
         _, record = await self._find(attempt, decode())
-        valid = record is not None and record.expires_at > self._clock.now()
+        valid = (
+            record is not None
+            and record.expires_at > self._clock.now()
+            and await self._family.stands(record)
+        )
         attempt.extra["valid"] = str(valid).lower()
         return valid
 
     async def _cancel(self, attempt: Attempt, decode: Callable[[], PresentedToken]) -> TokenType:
         token_type, record = await self._find(attempt, decode())
         if record is not None:
-            await self._remove(record)
+            await self._end([record], _Tally(attempt))
         return token_type
 
     async def _find(
@@ -94,9 +119,24 @@ class Lifecycle:
     async def get(self, alias: str) -> TokenRecord | None:
         return await self._tokens.get(alias)
 
-    async def revoke(self, record: TokenRecord) -> None:
+    async def revoke(self, record: TokenRecord, attempt: Attempt) -> None:
         """An administrator's cancel, by record."""
-        await self._remove(record)
+        await self._end([record], _Tally(attempt))
+
+    async def cancel_matching(self, query: TokenQuery, attempt: Attempt | None = None) -> int:
+        """End all tokens that match, and those bound to them; returns how many it ended.
+
+        Each is durable by itself, and ``attempt`` has the number even if it fails half-way. To do
+        it again does the rest. A token that is issued meanwhile may be passed over.
+        """
+        tally = _Tally(attempt)
+        query = replace(query, after=None, limit=PAGE_SIZE)
+        while True:
+            page = await self._tokens.query(query)
+            await self._end(page, tally)
+            if len(page) < PAGE_SIZE:
+                return tally.ended
+            query = replace(query, after=page[-1].alias)
 
     async def reap(self) -> int:
         """Remove expired records and announce each once; returns how many."""
@@ -110,8 +150,25 @@ class Lifecycle:
             )
         return len(expired)
 
-    async def _remove(self, record: TokenRecord) -> None:
-        await self._tokens.cancel(record.alias)
+    async def _end(self, records: Sequence[TokenRecord], tally: _Tally) -> None:
+        """Remove the records, then generation by generation what is bound to them.
+
+        A record goes before its children are looked for: from then on it gets no new ones.
+        """
+        for _ in range(MAX_GENERATIONS + 1):
+            children: list[TokenRecord] = []
+            for at in range(0, len(records), AT_ONCE):
+                batch = records[at : at + AT_ONCE]
+                await _together([self._remove(record, tally) for record in batch])
+                bound = await _together([self._family.bound_to(record) for record in batch])
+                children += [child for found in bound for child in found]
+            records = children
+
+    async def _remove(self, record: TokenRecord, tally: _Tally) -> None:
+        """Who removes a record counts it and announces it."""
+        if not await self._tokens.cancel(record.alias):
+            return
+        tally.one_more()
         await self._events.publish(
             TokenCancelled(
                 at=self._clock.now(),
@@ -120,6 +177,29 @@ class Lifecycle:
                 token_id=record.token_id,
             )
         )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many tokens were ended for an attempt, whose audit line says it however it ends."""
+
+    attempt: Attempt | None
+    ended: int = 0
+
+    def one_more(self) -> None:
+        self.ended += 1
+        if self.attempt is not None:
+            self.attempt.extra["cancelled"] = str(self.ended)
+
+
+async def _together(work: Sequence[Awaitable[T]]) -> list[T]:
+    """The results, in order. If some fail, the first error, once all have come to an end."""
+    results: list[T] = []
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
+        results.append(ended)
+    return results
 
 
 def _token_type(state: Mapping[str, Any]) -> TokenType:

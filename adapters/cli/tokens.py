@@ -67,12 +67,25 @@ def validate(
 
 @app.command()
 def cancel(
-    token_id: Annotated[str, typer.Argument(help="The id that list shows.")],
+    token_id: Annotated[
+        str | None, typer.Argument(help="The id that list shows.", show_default=False)
+    ] = None,
+    instance: Annotated[str | None, typer.Option("--instance", help="All it issued.")] = None,
+    principal: Annotated[str | None, typer.Option("--principal", help="All for a user.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="All that a kid signed.")] = None,
     config: options.Config = None,
     url: options.Url = None,
     admin: options.Admin = ADMINISTRATOR,
 ) -> None:
-    """End a token for good."""
+    """End a token for good, or all tokens that match what is named; prints how many those were."""
+    named = {"instance": instance, "principal": principal, "key": key}
+    body = {member: value for member, value in named.items() if value is not None}
+    if (token_id is None) == (not body):
+        raise typer.BadParameter("name one token, or tokens by --instance, --principal, --key")
+    if token_id is None:
+        query = {"_action": "cancel"}
+        print(ask(config, url, admin, "POST", "/sts-tokengen", body, query=query)["cancelled"])
+        return
 
     path = f"/sts-tokengen/{quote(token_id, safe='')}"
 

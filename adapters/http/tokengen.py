@@ -1,7 +1,12 @@
-"""``/sts-tokengen``: administrators list, read and revoke issued tokens (contract, section 2)."""
+"""``/sts-tokengen``: administrators list, read and revoke issued tokens (contract, section 2).
+
+``POST ?_action=cancel`` is an extension of ours: it cancels all tokens of an instance, a principal
+or a signing key.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +19,8 @@ from broker.policy import shown
 from broker.ports import TokenQuery
 
 PAGE_SIZE = 1000
+SELECTORS = ("instance", "principal", "key")
+SELECTORS_SAID = "one or more of instance, principal and key"
 OTHER_QUERIES = ("_queryId", "_queryExpression")
 
 
@@ -37,6 +44,8 @@ class TokenGen:
             return await self._delete(call, alias, session)
         if call.method in ("GET", "DELETE"):
             raise InvalidRequest("name the token in the path")
+        if call.method == "POST" and not alias and call.action == "cancel":
+            return await self._cancel(call, session)
         if call.method in ("POST", "PUT", "PATCH"):
             raise Forbidden("tokens are issued by /rest-sts alone")
         raise MethodNotAllowed("use GET or DELETE")
@@ -59,7 +68,7 @@ class TokenGen:
         query = TokenQuery(
             instance=wanted.get("sts_id"),
             principal=wanted.get("token_principal"),
-            realm=None if session.realm == ROOT_REALM else session.realm,
+            realm=_realm(session),
             limit=PAGE_SIZE,
         )
         items: list[dict[str, Any]] = []
@@ -81,9 +90,43 @@ class TokenGen:
         record = await self._lifecycle.get(alias)
         if record is not None and _may_see(session, record):
             call.attempt.instance, call.attempt.token_id = record.instance, record.token_id
-            await self._lifecycle.revoke(record)
+            await self._lifecycle.revoke(record, call.attempt)
         result = f"token with id {alias} successfully removed."
         return Reply({"_id": alias, "_rev": alias, "result": result})
+
+    async def _cancel(self, call: Call, session: Session) -> Reply:
+        """All tokens that match the whole of the body."""
+        attempt = call.attempt
+        attempt.operation = "tokens cancel"
+        named = _selectors(await call.json_object())
+        instance, principal, key_id = (named.get(member) for member in SELECTORS)
+        attempt.instance, attempt.principal, attempt.key_id = (
+            value and shown(value) for value in (instance, principal, key_id)
+        )
+        attempt.realm = _realm(session)
+        query = TokenQuery(
+            instance=instance, principal=principal, key_id=key_id, realm=attempt.realm
+        )
+        ended = await self._lifecycle.cancel_matching(query, attempt)
+        attempt.extra["cancelled"] = str(ended)
+        return Reply({"cancelled": ended})
+
+
+def _selectors(body: Mapping[str, Any]) -> dict[str, str]:
+    """Which tokens are meant; nothing is left to chance, since there is no way back."""
+    for member, value in body.items():
+        if member not in SELECTORS:
+            raise InvalidRequest(f"there is no member {shown(member)}; use {SELECTORS_SAID}")
+        if not isinstance(value, str) or not value:
+            raise InvalidRequest(f"{member} must be a string that is not empty")
+    if not body:
+        raise InvalidRequest(f"say which tokens are meant, by {SELECTORS_SAID}")
+    return dict(body)
+
+
+def _realm(session: Session) -> str | None:
+    """Whose tokens an administrator reaches; None is every realm's."""
+    return None if session.realm == ROOT_REALM else session.realm
 
 
 def _wanted(call: Call) -> dict[str, str] | None:

@@ -2,7 +2,8 @@
 
 This JSON is also how instances are stored. Scalars are strings on that wire; native JSON types are
 read as well. Keys that no feature here needs yet are kept, so that a read-modify-write loses
-nothing. Keys of our own: ``saml2-signature-algorithm`` and ``oidc-multi-valued-claims``.
+nothing. Keys of our own: ``cancel-with-parent``, ``saml2-signature-algorithm`` and
+``oidc-multi-valued-claims``.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ PLUG_IN_KEYS = {
 KEYS = {
     "url_element": "deployment-url-element",
     "transforms": "supported-token-transforms",
+    "cancel_with_parent": "cancel-with-parent",
     "saml2": "saml2-config",
     "saml2.audience": "saml2-sp-entity-id",
     "saml2.issuer": "issuer-name",
@@ -99,6 +101,7 @@ def decode(state: Any) -> tuple[Instance, list[tuple[str, str]]]:
         saml2=_saml2(top, problems),
         oidc=_oidc(top, problems),
         persist_issued_tokens=top.flag("persist-issued-tokens-in-cts"),
+        cancel_with_parent=top.flag("cancel-with-parent"),
     )
     return draft, problems
 
@@ -119,6 +122,8 @@ def encode(instance: Instance) -> dict[str, Any]:
             "deployment-auth-target-mappings": {},
         },
         "persist-issued-tokens-in-cts": _text(instance.persist_issued_tokens),
+        # Left out where it is off: brokers that do not know it yet write the same document.
+        **({"cancel-with-parent": "true"} if instance.cancel_with_parent else {}),
         "supported-token-transforms": [_transform_state(t) for t in standard],
         "custom-token-transforms": [_transform_state(t) for t in other],
         "saml2-config": _saml2_state(instance.saml2) if instance.saml2 else None,

@@ -5,6 +5,7 @@
     realm = "/"
     url_element = "orders"
     persist_issued_tokens = true
+    cancel_with_parent = true        # with the token of ours they were issued from, if there is one
     transforms = ["USERNAME -> SAML2", "OPENAM -> OPENIDCONNECT, end session"]
 
     [saml2]
@@ -61,7 +62,10 @@ def decode(document: Any) -> tuple[Instance, list[tuple[str, str]]]:
     """The draft in a document, and the (key, sentence) of each member that is wrong."""
     problems: list[tuple[str, str]] = []
     top = Members(document, "document", problems)
-    top.only("realm", "url_element", "persist_issued_tokens", "transforms", "saml2", "oidc")
+    top.only(
+        *("realm", "url_element", "persist_issued_tokens", "cancel_with_parent", "transforms"),
+        *("saml2", "oidc"),
+    )
     draft = Instance(
         realm=normal_realm(top.text("realm", "/")),
         url_element=top.text("url_element"),
@@ -69,6 +73,7 @@ def decode(document: Any) -> tuple[Instance, list[tuple[str, str]]]:
         saml2=_saml2(top, problems) if top.given("saml2") else None,
         oidc=_oidc(top, problems) if top.given("oidc") else None,
         persist_issued_tokens=top.flag("persist_issued_tokens"),
+        cancel_with_parent=top.flag("cancel_with_parent"),
     )
     return draft, problems
 

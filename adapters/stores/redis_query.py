@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import SHARDS, index, short
+from adapters.stores.redis_records import key_stem, parent_stem
 from adapters.stores.redis_schema import function
 from broker.model import TokenRecord
 from broker.ports import TokenQuery
@@ -13,23 +14,26 @@ from broker.ports import TokenQuery
 MIN_CHUNK = 8
 """How many entries are asked of one shard at least."""
 
+Complete = Callable[[], Awaitable[bool]]
+"""Whether all records have their names by key and by parent."""
+
 Find = Callable[[list[str]], Awaitable[list[TokenRecord | None]]]
 
 
 async def matching(
-    commands: Commands, find: Find, query: TokenQuery, unwritten_seconds: int
+    commands: Commands, find: Find, query: TokenQuery, unwritten_seconds: int, complete: Complete
 ) -> list[TokenRecord]:
     """At most ``query.limit`` records that match all of it.
 
     An index entry counts only if its record exists and matches; one without a record that is older
     than ``unwritten_seconds`` is dropped on the way.
     """
-    prefix = _prefix(query)
+    prefix = await _prefix(query, complete)
     matched: list[TokenRecord] = []
     after = None if query.after is None else query.after.encode("utf-8", "surrogatepass")
     while len(matched) < query.limit:
         wanted = max(MIN_CHUNK, 2 * (query.limit - len(matched)) // SHARDS)
-        entries, complete = await _page(commands, prefix, after, wanted)
+        entries, last = await _page(commands, prefix, after, wanted)
         aliases = sorted(entries)
         records = await find([alias.decode() for alias in aliases])
         found = [record for record in records if record is not None]
@@ -38,7 +42,7 @@ async def matching(
             entries[alias] for alias, record in zip(aliases, records, strict=True) if record is None
         ]
         await _drop(commands, dangling, unwritten_seconds)
-        if complete:
+        if last:
             break
         after = aliases[-1]
     return matched[: max(query.limit, 0)]
@@ -99,12 +103,19 @@ async def _drop(commands: Commands, dangling: list[Entry], unwritten_seconds: in
     )
 
 
-def _prefix(query: TokenQuery) -> bytes:
-    """Of the names to read: by what narrows most."""
+async def _prefix(query: TokenQuery, complete: Complete) -> bytes:
+    """Of the names to read: by what narrows most.
+
+    While a store is not migrated, what brokers of schema 1 wrote has no name by key or parent.
+    """
+    if query.parent is not None and await complete():
+        return parent_stem(query.parent)
     if query.principal is not None:
         return b"p" + short("principal", query.principal)
     if query.instance is not None:
         return b"i" + short("instance", query.instance)
+    if query.key_id is not None and await complete():
+        return key_stem(query.key_id)
     if query.realm is not None:
         return b"r" + short("realm", query.realm)
     return b"a"
@@ -115,4 +126,6 @@ def _matches(record: TokenRecord, query: TokenQuery) -> bool:
         query.instance in (None, record.instance)
         and query.principal in (None, record.principal)
         and query.realm in (None, record.realm)
+        and query.key_id in (None, record.key_id)
+        and query.parent in (None, record.parent)
     )

@@ -131,13 +131,35 @@ def index_keys(alias: str) -> tuple[str, str]:
 
 
 def index_member(record: TokenRecord) -> bytes:
-    """What a record is indexed by: three digests and the alias."""
+    """What a record is indexed by: three digests and the alias.
+
+    Brokers of schema 1 read it as well, so what came later is in ``index_stems``.
+    """
     return (
         short("instance", record.instance)
         + short("principal", record.principal)
         + short("realm", record.realm)
         + record.alias.encode()
     )
+
+
+def index_stems(record: TokenRecord) -> list[bytes]:
+    """The beginnings of the names under which a record is found besides: by key, by parent."""
+    stems = []
+    if record.key_id is not None:
+        stems.append(key_stem(record.key_id))
+    if record.parent is not None:
+        stems.append(parent_stem(record.parent))
+    return stems
+
+
+def key_stem(key_id: str) -> bytes:
+    return b"k" + short("key", key_id)
+
+
+def parent_stem(parent: str) -> bytes:
+    """Of the children of a parent."""
+    return b"c" + short("parent", parent)
 
 
 def alias_of(member: bytes) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from adapters.keys.root_secret import Sealer
 from adapters.stores import REAP_CHUNK
+from adapters.stores.redis_cancels import RecentCancels
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import SHARDS, expiry
-from adapters.stores.redis_query import matching
+from adapters.stores.redis_query import Complete, matching
 from adapters.stores.redis_records import (
     Place,
     alias_keys,
     alias_of,
     index_keys,
     index_member,
+    index_stems,
     place_of,
     read,
 )
 from adapters.stores.redis_schema import function
+from adapters.stores.redis_sweep import Sweeper
 from broker.errors import Unavailable
 from broker.model import TokenRecord
 from broker.ports import TokenQuery
@@ -29,18 +33,46 @@ UNWRITTEN_SECONDS = 60
 
 
 class RedisTokens:
-    """TokenStore."""
+    """TokenStore. ``migrated`` says whether the store has all of this schema's index entries."""
 
-    def __init__(self, commands: Commands, sealer: Sealer) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        sealer: Sealer,
+        migrated: Complete,
+        cancels: RecentCancels | None = None,
+    ) -> None:
         self._commands = commands
+        self._cancels = cancels or RecentCancels()
         self._sealer = sealer
+        self._migrated = migrated
+        self._sweeper = Sweeper(commands, self.sealed)
 
     async def get(self, alias: str) -> TokenRecord | None:
         (record,) = await self.find([alias])
+        if record is None and self._commands.waits:
+            await self._settle(alias)
         return record
+
+    async def _settle(self, alias: str) -> None:
+        """That a token is gone may be told once the replicas know it; raises Unavailable."""
+        place = place_of(alias, await self._commands.call("MGET", *alias_keys(alias)))
+        keys = {alias_keys(alias)[0]} | ({place.key} if place else set())
+        await self._commands.settled(keys)
 
     async def find(self, aliases: list[str]) -> list[TokenRecord | None]:
         """The records of aliases: one round trip, a second one if some stand elsewhere."""
+        return [
+            None if value is None else self.read(alias, value)
+            for alias, value in zip(aliases, await self.sealed(aliases), strict=True)
+        ]
+
+    def read(self, alias: str, value: bytes) -> TokenRecord:
+        """A record that ``sealed`` found; raises Unavailable if it was tampered with."""
+        return read(self._sealer, alias, value)
+
+    async def sealed(self, aliases: list[str]) -> list[bytes | None]:
+        """The records of aliases, as they are stored."""
         found = await self._commands.calls([("MGET", *alias_keys(alias)) for alias in aliases])
         values: list[bytes | None] = [beside for beside, _ in found]
         elsewhere = [
@@ -52,28 +84,27 @@ class RedisTokens:
         for (at, place), value in zip(elsewhere, replies, strict=True):
             if value is not None and value.split(b" ", 2)[1:2] == [place.identity.encode()]:
                 values[at] = value
-        return [
-            None if value is None else read(self._sealer, alias, value)
-            for alias, value in zip(aliases, values, strict=True)
-        ]
+        return values
 
     async def query(self, query: TokenQuery) -> list[TokenRecord]:
-        return await matching(self._commands, self.find, query, UNWRITTEN_SECONDS)
+        return await matching(self._commands, self.find, query, UNWRITTEN_SECONDS, self._migrated)
 
     async def cancel(self, alias: str) -> bool:
         """The record goes first; what pointed to it counts for nothing without it."""
         found = await self._commands.call("MGET", *alias_keys(alias))
         place = place_of(alias, found)
         if place is None:
+            await self._commands.settled(alias_keys(alias))
             return False
-        taken = await self._commands.call(
-            "FCALL", function("take"), 1, place.key, place.identity, ""
-        )
+        take = ("FCALL", function("take"), 1, place.key, place.identity, "")
+        self._cancels.note(take)  # even if its outcome stays unknown: it was asked for
+        taken = await self._commands.call(*take)
         if len(taken) < 2:
             return False
         with contextlib.suppress(Unavailable):  # it is cancelled; the rest is tidied up later
             record = read(self._sealer, alias, taken[1])
-            await self._commands.calls(self._traces(place, alias, index_member(record)))
+            names = (index_member(record), *index_stems(record))
+            await self._commands.calls(self._traces(place, alias, names))
         return True
 
     async def reap(self, now: float) -> list[TokenRecord]:
@@ -85,6 +116,7 @@ class RedisTokens:
         try:
             for shard in range(SHARDS):
                 await self._reap_shard(shard, now, reaped)
+                await self._sweeper.turn(shard, UNWRITTEN_SECONDS)
         except Unavailable:
             if not reaped:
                 raise
@@ -121,23 +153,28 @@ class RedisTokens:
         stay = 0
         for alias, place, (member, score) in zip(aliases, places, members, strict=True):
             outcome = [] if place is None else next(replies)
+            names = [member]
             if len(outcome) == 2:
                 with contextlib.suppress(Unavailable):  # tampered with: nobody's token, but gone
-                    reaped.append(read(self._sealer, alias, outcome[1]))
+                    record = read(self._sealer, alias, outcome[1])
+                    reaped.append(record)
+                    names += index_stems(record)
             if len(outcome) == 1:  # it lives longer than the index thought
                 due = (expiry(shard), member, score, outcome[0])
                 tidy.append(("FCALL", function("reschedule"), 1, *due))
             elif outcome or float(score) <= now - UNWRITTEN_SECONDS:
-                tidy += self._traces(place, alias, member)
+                tidy += self._traces(place, alias, names)
             else:
                 stay += 1
         await self._commands.calls(tidy)
         return stay
 
-    def _traces(self, place: Place | None, alias: str, member: bytes) -> list[tuple[Any, ...]]:
+    def _traces(
+        self, place: Place | None, alias: str, names: Sequence[bytes]
+    ) -> list[tuple[Any, ...]]:
         """What removes the index entries, and the pointer if there is one."""
         traces: list[tuple[Any, ...]] = [
-            ("FCALL", function("unindex"), 2, *index_keys(alias), member)
+            ("FCALL", function("unindex"), 2, *index_keys(alias), *names)
         ]
         beside, pointer = alias_keys(alias)
         if place is not None and place.key != beside:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
-from adapters.stores import REAP_CHUNK
+from adapters.stores import REAP_CHUNK, redis_keys
 from adapters.stores.sqlite_connection import Database, Row
 from adapters.stores.sqlite_writer import Work
 from broker.errors import Conflict
@@ -39,17 +39,11 @@ class SqliteTokens:
         return None if row is None else _record(row)
 
     async def query(self, query: TokenQuery) -> list[TokenRecord]:
-        asked = (
-            ("instance = ?", query.instance),
-            ("principal = ?", query.principal),
-            ("realm = ?", query.realm),
-            ("alias > ?", query.after),
-        )
-        conditions = [condition for condition, value in asked if value is not None]
+        conditions, values = _conditions(query)
         where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
         rows = await self._database.rows(
             f"SELECT {COLUMNS} FROM tokens {where}ORDER BY alias LIMIT ?",  # noqa: S608 - constants
-            (*(value for _, value in asked if value is not None), max(query.limit, 0)),
+            (*values, max(query.limit, 0)),
         )
         return [_record(row) for row in rows]
 
@@ -69,6 +63,30 @@ class SqliteTokens:
             reaped += [_record(row) for row in chunk]
             if len(chunk) < REAP_CHUNK:
                 return reaped
+
+
+def _conditions(query: TokenQuery) -> tuple[list[str], list[str]]:
+    """What a record must fulfil, and the values for it.
+
+    What narrows most comes first, and chooses the index. The plus keeps the others from it: without
+    statistics SQLite takes a key's tokens to be as few as a principal's.
+    """
+    asked = (
+        ("parent = ?", query.parent),
+        ("principal = ?", query.principal),
+        ("instance = ?", query.instance),
+        ("key_id = ?", query.key_id),
+        ("realm = ?", query.realm),
+    )
+    given = [(condition, value) for condition, value in asked if value is not None]
+    conditions = [
+        condition if at == 0 else f"+{condition}" for at, (condition, _) in enumerate(given)
+    ]
+    values = [value for _, value in given]
+    if query.after is not None:
+        conditions.append("alias > ?")
+        values.append(query.after)
+    return conditions, values
 
 
 def add_record(connection: sqlite3.Connection, record: TokenRecord) -> None:
@@ -126,13 +144,15 @@ def _record(row: Row) -> TokenRecord:
 
 
 class SqliteReplays:
-    """ReplayCache. Only the digest of a one-time token is kept."""
+    """ReplayCache. Only digests of a one-time token are kept: this store's, and Redis's, under
+    which it moves there."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def spend(self, token: str, owner: str, until: float) -> bool:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        tag = redis_keys.digest(redis_keys.SPENT, token)
 
         def work(connection: sqlite3.Connection) -> bool:
             spent = connection.execute(
@@ -141,7 +161,10 @@ class SqliteReplays:
                 "WHERE owner = excluded.owner",
                 (digest, owner, until),
             )
-            return spent.rowcount > 0
+            if not spent.rowcount:
+                return False
+            connection.execute("INSERT OR IGNORE INTO spent_tags VALUES (?, ?)", (digest, tag))
+            return True
 
         return await self._database.write(work)
 

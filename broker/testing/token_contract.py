@@ -68,6 +68,61 @@ class TokenStoreContract:
         ):
             same(_aliases(await stores.tokens.query(query)), list(expected))
 
+    async def test_query_finds_tokens_by_key_and_by_parent(self, stores: StoresUnderTest) -> None:
+        """Key and parent narrow the list like the rest, alone or with it; no text means none."""
+        await add(
+            stores,
+            a_record(alias="a", token_id="a", parent="p"),
+            a_record(alias="b", token_id="b", parent="p", key_id="key-2", principal="bob"),
+            a_record(alias="c", token_id="c", parent="q", key_id="key-2", realm="/fred"),
+            a_record(alias="d", token_id="d", key_id="key-2", instance="other"),
+            a_record(alias="p", token_id="p", key_id=None),
+        )
+        for query, expected in (
+            (TokenQuery(parent="p"), "ab"),
+            (TokenQuery(key_id="key-2"), "bcd"),
+            (TokenQuery(key_id="key-1"), "a"),
+            (TokenQuery(parent="p", key_id="key-2"), "b"),
+            (TokenQuery(parent="p", principal="alice"), "a"),
+            (TokenQuery(parent="q", realm="/"), ""),
+            (TokenQuery(key_id="key-2", realm="/"), "bd"),
+            (TokenQuery(key_id="key-2", instance="other"), "d"),
+            (TokenQuery(key_id="key-2", principal="bob", instance="demo", realm="/"), "b"),
+            (TokenQuery(key_id="None"), ""),
+            (TokenQuery(parent=""), ""),
+            (TokenQuery(parent="\ud800"), ""),
+        ):
+            same(_aliases(await stores.tokens.query(query)), list(expected))
+
+    async def test_lists_by_key_and_by_parent_are_paged(self, stores: StoresUnderTest) -> None:
+        """Pages show each record once, in order of alias, also if those shown are cancelled."""
+        aliases = [f"{n:02}" for n in range(40)]
+        await asyncio.gather(
+            *(add(stores, a_record(alias=a, token_id=a, parent="p")) for a in aliases)
+        )
+        await add(stores, a_record(alias="05x", token_id="x", key_id="key-2", parent="q"))
+        for query in (TokenQuery(key_id="key-1", limit=7), TokenQuery(parent="p", limit=7)):
+            seen: list[str] = []
+            while page := await stores.tokens.query(query):
+                seen += _aliases(page)
+                query = replace(query, after=seen[-1])
+                if query.parent is not None:
+                    await asyncio.gather(*(stores.tokens.cancel(alias) for alias in _aliases(page)))
+            same(seen, aliases)
+        same(_aliases(await stores.tokens.query(TokenQuery())), ["05x"])
+
+    async def test_what_ended_is_found_by_no_name(self, stores: StoresUnderTest) -> None:
+        """Neither a cancelled nor a reaped record is listed under its key or its parent."""
+        await add(
+            stores,
+            a_record(alias="a", token_id="a", parent="p"),
+            a_record(alias="b", token_id="b", parent="p"),
+        )
+        await stores.tokens.cancel("a")
+        await stores.tokens.reap(NOW + 600)
+        for query in (TokenQuery(key_id="key-1"), TokenQuery(parent="p")):
+            same(await stores.tokens.query(query), [])
+
     async def test_query_pages_in_order_of_alias(self, stores: StoresUnderTest) -> None:
         """Pages of two, each after the last alias of the one before, show every record once."""
         aliases = ["A", "Z", "a", "ä", "z"]

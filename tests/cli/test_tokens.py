@@ -6,6 +6,8 @@ import base64
 import json
 from pathlib import Path
 
+import pytest
+
 from adapters.instances import forgerock
 from tests.cli.conftest import Remint, Site
 from tests.support.door import an_instance, pair
@@ -98,6 +100,48 @@ def test_life_of_a_token(site: Site, tmp_path: Path) -> None:
         assert site.ok("tokens", "list", "--instance", "tokens") == ""
         done = site.run(*validate, given=token)
         assert (done.code, done.out) == (1, "not valid\n")
+
+
+def test_bulk_cancel(site: Site, tmp_path: Path) -> None:
+    """All tokens of an instance, a principal, a key, or of several at once; the number is told."""
+    for name in ("bulk", "bulk-2"):
+        _publish(site, tmp_path, name)
+    for name in ("bert", "berta"):
+        site.ok("users", "add", name, given=USER_PASSWORD)
+
+    def issue() -> None:
+        for instance in ("bulk", "bulk-2"):
+            for name in ("bert", "berta"):
+                wanted = ("--from", "USERNAME", "--to", "OPENIDCONNECT", "--username", name)
+                site.ok("translate", "--instance", instance, *wanted, given=USER_PASSWORD)
+
+    issue()
+    cancel = ("tokens", "cancel")
+    assert site.ok(*cancel, "--principal", "bert", "--instance", "bulk") == "1\n"
+    assert site.ok(*cancel, "--principal", "bert") == "1\n"
+    assert site.ok(*cancel, "--instance", "bulk") == "1\n"
+    assert site.ok(*cancel, "--instance", "bulk") == "0\n"
+    assert len(site.ok("tokens", "list", "--principal", "berta").splitlines()) == 1
+    issue()
+    keys = [line.split() for line in site.ok("keys", "list").splitlines()]
+    (kid,) = [next(word for word in words if len(word) == 43) for words in keys if "ES256" in words]
+    assert int(site.ok(*cancel, "--key", kid)) >= 5
+    assert site.ok("tokens", "list", "--instance", "bulk-2") == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("x", "--principal", "demo"), ("x", "--key", "")])
+def test_cancel_takes_one_id_or_names(remint: Remint, arguments: tuple[str, ...]) -> None:
+    """Nothing at all, and an id together with names, is refused before anything ends."""
+    done = remint("tokens", "cancel", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "--principal" in done.err
+
+
+def test_empty_names_select_nothing(site: Site) -> None:
+    """An empty name, as an unset variable leaves it, is refused and never means everything."""
+    done = site.run("tokens", "cancel", "--principal", "")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("remint: 400 ")
 
 
 def test_names_are_quoted(site: Site, tmp_path: Path) -> None:
