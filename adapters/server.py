@@ -12,38 +12,33 @@ import contextlib
 import os
 import signal
 import socket
-import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TypeVar
 
 import structlog
 import uvloop
 
 from adapters import bootstrap
-from adapters.bootstrap import Broker, Seed
-from adapters.http.app import FrontDoor
-from adapters.http.listening import BACKLOG, Listening
+from adapters.bootstrap import Seed
+from adapters.http.listening import BACKLOG
 from adapters.settings import Settings
+from adapters.tls import CertificateUnusable, tls_context
+from adapters.worker import STOP_SIGNALS, Served, listening_url, serve
 
 RESTART_PAUSE_SECONDS = 1.0
 CLIENT_DONE = 3  # the exit code of a client process that wants the broker stopped
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+__all__ = ["CertificateUnusable", "PortTaken", "run", "tls_context"]
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
-Served = Callable[[str], Awaitable[bool]]
-
 
 class PortTaken(Exception):
     """Something listens there already, or the address is not ours."""
-
-
-class CertificateUnusable(Exception):
-    """The files that the settings name for TLS cannot be used."""
 
 
 def run(settings: Settings, *, served: Served | None = None, seed: Seed | None = None) -> int:
@@ -55,12 +50,12 @@ def run(settings: Settings, *, served: Served | None = None, seed: Seed | None =
     """
     tls_context(settings)
     listener = _listen(settings, shared=settings.workers > 1)
-    url = settings.http.public_url.rstrip("/") or _listening_url(settings, listener)
+    url = settings.http.public_url.rstrip("/") or listening_url(settings, listener)
     if settings.workers == 1:
-        _in_new_loop(_serve(settings, listener, url, first=True, served=served, seed=seed))
+        _in_new_loop(serve(settings, listener, url, first=True, served=served, seed=seed))
         return 0
     _in_new_loop(bootstrap.prepare(settings, url, seed))
-    return _Parent(settings, listener, url).run(served)
+    return _Parent(settings, listener, url, seed).run(served)
 
 
 def _in_new_loop(work: Coroutine[None, None, T]) -> T:
@@ -75,11 +70,14 @@ class _Parent:
     ever. So the first worker inherits the socket, which has held the port since before the start.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket, url: str) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, url: str, seed: Seed | None
+    ) -> None:
         self._settings = settings
+        self._seed = seed
         self._listener: socket.socket | None = listener
         self._port: int = listener.getsockname()[1]
-        self._listening_url = _listening_url(settings, listener)
+        self._listening_url = listening_url(settings, listener)
         self._url = url
         self._workers: set[int] = set()
         self._client: int | None = None
@@ -132,7 +130,16 @@ class _Parent:
 
     def _work(self) -> int:
         listener = self._listener or _listen(self._settings, shared=True, port=self._port)
-        _in_new_loop(_serve(self._settings, listener, self._url, first=False, parent=self._alive))
+        _in_new_loop(
+            serve(
+                self._settings,
+                listener,
+                self._url,
+                first=False,
+                parent=self._alive,
+                seed=self._seed,
+            )
+        )
         return 0
 
     def _fork(self, body: Callable[[], int]) -> int:
@@ -176,75 +183,6 @@ async def _called(served: Served, url: str) -> int:
         return 1
 
 
-async def _serve(
-    settings: Settings,
-    listener: socket.socket,
-    url: str,
-    *,
-    first: bool,
-    parent: int | None = None,
-    served: Served | None = None,
-    seed: Seed | None = None,
-) -> None:
-    """One worker, from building its broker to the end of its drain."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    if parent is not None:
-        loop.add_reader(parent, _parent_gone, parent, stop)
-    broker = await bootstrap.build(settings, url=url, first=first, seed=seed)
-    try:
-        await _serve_broker(broker, listener, stop, served)
-    finally:
-        await broker.close()
-
-
-def _parent_gone(parent: int, stop: asyncio.Event) -> None:
-    """The end of the pipe stays readable, so it is looked at once."""
-    asyncio.get_running_loop().remove_reader(parent)
-    stop.set()
-
-
-async def _serve_broker(
-    broker: Broker, listener: socket.socket, stop: asyncio.Event, served: Served | None
-) -> None:
-    settings = broker.components.settings
-    app = FrontDoor(broker.components, broker).application()
-    listening = Listening(
-        app,
-        max_connections=settings.http.max_connections,
-        drain_seconds=settings.http.drain_seconds,
-    )
-    await listening.start(listener, tls_context(settings))
-    broker.start()
-    _log.info("serving", url=broker.url, pid=os.getpid())
-    tasks = [asyncio.create_task(broker.failed()), asyncio.create_task(stop.wait())]
-    if served is not None:
-        url = _listening_url(settings, listener)
-        tasks.append(asyncio.create_task(_stop_if_done(served, url, stop)))
-    try:
-        await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        _log.info("draining", pid=os.getpid())
-        await asyncio.gather(broker.drain(settings.http.drain_seconds), listening.stop())
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for outcome in ended:
-        if isinstance(outcome, Exception):
-            raise outcome
-
-
-async def _stop_if_done(served: Served, url: str, stop: asyncio.Event) -> None:
-    done = True
-    try:
-        done = await served(url)
-    finally:
-        if done:
-            stop.set()
-
-
 def _listen(settings: Settings, *, shared: bool, port: int | None = None) -> socket.socket:
     """A bound socket. Raises PortTaken.
 
@@ -269,31 +207,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno is None:
         return error.strerror or str(error)
     return os.strerror(error.errno)
-
-
-def _listening_url(settings: Settings, listener: socket.socket) -> str:
-    scheme = "https" if settings.http.tls == "on" else "http"
-    host = settings.http.host
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """What the settings say of TLS; None without it. Raises CertificateUnusable."""
-    http = settings.http
-    if http.tls != "on" or http.tls_certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(http.tls_certificate, http.tls_key, password=_no_password)
-    except OSError as error:
-        raise CertificateUnusable(
-            f"cannot serve TLS with http.tls_certificate {http.tls_certificate} and "
-            f"http.tls_key {http.tls_key}: {error.strerror or error}"
-        ) from None
-    return context
-
-
-def _no_password() -> str:
-    """OpenSSL would ask at the terminal."""
-    return ""

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
 
-from adapters.stores.redis_links import Command, Link
+from adapters.stores.redis_links import Command, Link, Unwelcome, touch
 from broker.errors import Unavailable
 
 CALL_SECONDS = 2.0
@@ -44,13 +44,21 @@ class _Job:
     deadline: float
 
 
+def _no_trouble() -> str | None:
+    return None
+
+
 class Commands:
     """Calls to Redis. ``round_trips`` counts what they cost."""
 
-    def __init__(self, link: Link) -> None:
-        """Must be called on the event loop it will serve."""
+    def __init__(self, link: Link, trouble: Callable[[], str | None] = _no_trouble) -> None:
+        """Must be called on the event loop it will serve.
+
+        ``trouble`` is the sentence for which no call may go out, None while there is none.
+        """
         self.round_trips = 0
         self._link = link
+        self._trouble = trouble
         self._loop = asyncio.get_running_loop()
         self._jobs: deque[_Job] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,6 +86,8 @@ class Commands:
             return []
         if self._closing:
             raise Unavailable("the store is closed")
+        if trouble := self._trouble():
+            raise Unavailable(trouble)
         if self._waiting >= MAX_WAITING:
             raise Unavailable("the store is busy", detail=f"{self._waiting} calls wait")
         future: asyncio.Future[list[Any]] = self._loop.create_future()
@@ -85,6 +95,19 @@ class Commands:
         self._waiting += 1
         self._schedule()
         return await future
+
+    @property
+    def waits(self) -> bool:
+        """True where a write must have reached replicas before it counts."""
+        return self._link.replicas > 0
+
+    async def settled(self, keys: Iterable[str]) -> None:
+        """Returns once the replicas have what was read under ``keys``; raises Unavailable.
+
+        Only where somebody ``waits``; elsewhere there is nothing to settle.
+        """
+        if self.waits:
+            await self.calls([touch(key) for key in keys])
 
     async def close(self) -> None:
         """Finish what was handed in, then let go of the connections."""
@@ -168,5 +191,7 @@ class Commands:
 
 def unavailable(error: BaseException) -> Unavailable:
     """What a caller hears when Redis fails or refuses; the cause is for the audit."""
+    if isinstance(error, Unwelcome):
+        return Unavailable(str(error), detail=f"redis: {type(error).__name__}")
     text = f"redis: {type(error).__name__}: {error}"
     return Unavailable("the store cannot be reached", detail=text[:MAX_DETAIL_LENGTH])

@@ -17,6 +17,7 @@ SHORT_DIGEST_BYTES = 16
 
 META = PREFIX + "{store}:meta"
 DOCUMENTS = PREFIX + "{instances}:documents"
+CONFIGURATION = PREFIX + "{instances}:configuration"
 GENERATION = PREFIX + "{instances}:generation"
 INSTANCES_CHANNEL = PREFIX + "instances"
 

@@ -1,32 +1,78 @@
-"""Connections to Redis: to one server (found by Sentinel or not), or to a cluster.
+"""Connections to Redis: what all have in common, and those to one server, by Sentinel or without.
 
 A link runs a list of commands in one round trip. It gives a reply or an error for each, or raises;
 then no reply of that round trip is left on any connection.
+
+With ``replicas`` set, a write counts only once as many replicas have it: ``WAIT`` follows on the
+same connection, its count is checked, and the reply to each write is an error if it falls short. A
+small write goes before it, because newer servers wait only for what the same connection changed: a
+retry that finds its work done changes nothing, and must not be told so before the replicas have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
+
+from adapters.stores.redis_keys import PREFIX
 
 Command = Sequence[Any]
 
+Exchange = Callable[[Sequence[Command]], Awaitable[list[Any]]]
+"""Commands over one connection, and a reply or an error for each."""
+
+Greeting = Callable[[Exchange], Awaitable[None]]
+"""Has the first word on each new connection; a RedisError from it closes the connection."""
+
+WAIT_MILLISECONDS = 1000
+"""How long a write may take to reach the replicas; less than ``redis_commands.CALL_SECONDS``."""
+
+TOUCH_MILLISECONDS = 1000
+
+READS = frozenset({"EXISTS", "GET", "HGET", "HGETALL", "HMGET", "INFO", "MGET", "ZCARD", "ZRANGE"})
+"""Commands after which nobody has to wait for a replica. Whatever is not named here is a write."""
+
+
+class Unwelcome(RedisError):
+    """A connection or a reply that must not be used; the text is a sentence for callers."""
+
+
+class TooFewReplicas(Unwelcome):
+    """The primary has the write and not enough replicas do; it may happen or be lost."""
+
+
+TOO_FEW = (
+    "the store has fewer replicas within reach than store.wait_replicas asks for; "
+    "ask again with the same id"
+)
+
 
 class Link(Protocol):
-    """Raises RedisError or OSError from every method but ``close``."""
+    """Raises RedisError or OSError from every method but ``close``, ``greet`` and ``listener``."""
 
     @property
     def ordered(self) -> bool:
         """True where one server runs the commands of one round trip one after the other."""
 
+    @property
+    def replicas(self) -> int:
+        """How many of them a write waits for."""
+
+    def greet(self, greeting: Greeting) -> None:
+        """Must be called before the first command."""
+
     async def run(self, commands: Sequence[Command]) -> list[Any]: ...
 
     async def everywhere(self, *command: Any) -> list[Any]:
-        """The reply of every server that is written to."""
+        """The reply of every server that is written to; no replica is waited for."""
+
+    async def covering(self, keys: Sequence[str]) -> list[str]:
+        """Of ``keys``, one for each server that holds any; none where there is one server."""
 
     def listener(self) -> PubSub:
         """A new subscriber."""
@@ -39,29 +85,34 @@ class ServerLink:
 
     ordered = True
 
-    def __init__(self, client: Redis, sentinels: Sequence[Redis] = ()) -> None:
+    def __init__(self, client: Redis, sentinels: Sequence[Redis] = (), replicas: int = 0) -> None:
         self._client = client
         self._sentinels = sentinels
+        self.replicas = replicas
         self._pool = client.connection_pool
 
     @property
-    def connection_arguments(self) -> Mapping[str, Any]:
+    def connection_arguments(self) -> dict[str, Any]:
         """How connections are made; holds the password."""
         return self._pool.connection_kwargs
 
+    def greet(self, greeting: Greeting) -> None:
+        self._pool.connection_kwargs["redis_connect_func"] = connecting(greeting)
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
+        if self.replicas == 0 or not any(map(writes, commands)):
+            return await self._run(commands)
+        touched = key_of(next(filter(writes, commands)))
+        held = [*commands, touch(touched), wait_for(self.replicas)]
+        replies = await self._run(held)
+        return checked(commands, replies, self.replicas)
+
+    async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """A connection goes back to the pool only once every reply was read from it."""
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call] # redis-py's
         usable = False
         try:
-            packed = connection.pack_commands(commands)
-            await connection.send_packed_command(packed, check_health=False)
-            replies: list[Any] = []
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response())
-                except ResponseError as error:
-                    replies.append(error)
+            replies = await _exchange(connection, commands)
             # After a fail-over the old address may still answer, as a replica.
             usable = not any(
                 isinstance(reply, ReadOnlyError | MasterDownError) for reply in replies
@@ -73,7 +124,10 @@ class ServerLink:
         return replies
 
     async def everywhere(self, *command: Any) -> list[Any]:
-        return await self.run([command])
+        return await self._run([command])
+
+    async def covering(self, keys: Sequence[str]) -> list[str]:
+        return []
 
     def listener(self) -> PubSub:
         return self._client.pubsub()
@@ -83,28 +137,54 @@ class ServerLink:
             await client.aclose(close_connection_pool=True)
 
 
-class ClusterLink:
-    """A cluster; redis-py sends each command to the server of its slot."""
+def writes(command: Command) -> bool:
+    return command[0] not in READS
 
-    ordered = False
 
-    def __init__(self, client: RedisCluster) -> None:
-        self._client = client
+def key_of(command: Command) -> Any:
+    """The key by which a command of ours finds its server."""
+    return command[3] if command[0] == "FCALL" else command[1]
 
-    async def run(self, commands: Sequence[Command]) -> list[Any]:
-        pipeline = self._client.pipeline()
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        return replies
 
-    async def everywhere(self, *command: Any) -> list[Any]:
-        await self._client.initialize()
-        nodes = self._client.get_primaries()
-        return [await self._client.execute_command(*command, target_nodes=node) for node in nodes]
+def touch(key: str) -> Command:
+    """A write that changes nothing for anybody, on the server that has ``key``."""
+    slot = key.partition("{")[2].partition("}")[0]
+    return ("SET", f"{PREFIX}{{{slot}}}:barrier", "", "PX", TOUCH_MILLISECONDS)
 
-    def listener(self) -> PubSub:
-        return self._client.pubsub()
 
-    async def close(self) -> None:
-        await self._client.aclose()
+def wait_for(replicas: int) -> Command:
+    return ("WAIT", replicas, WAIT_MILLISECONDS)
+
+
+def checked(commands: Sequence[Command], replies: Sequence[Any], replicas: int) -> list[Any]:
+    """The replies to ``commands``, errors if that of ``WAIT``, the last, tells of too few."""
+    own, count = replies[: len(commands)], replies[-1]
+    if isinstance(count, int) and count >= replicas:
+        return list(own)
+    fault = count if isinstance(count, Exception) else TooFewReplicas(TOO_FEW)
+    return [
+        fault if writes(command) and not isinstance(reply, Exception) else reply
+        for command, reply in zip(commands, own, strict=True)
+    ]
+
+
+async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    packed = connection.pack_commands(commands)
+    await connection.send_packed_command(packed, check_health=False)
+    replies: list[Any] = []
+    for _ in commands:
+        try:
+            replies.append(await connection.read_response())
+        except ResponseError as error:
+            replies.append(error)
+    return replies
+
+
+def connecting(greeting: Greeting) -> Callable[[Any], Awaitable[None]]:
+    """What redis-py calls once the socket is open."""
+
+    async def connected(connection: Any) -> None:
+        await connection.on_connect()  # logs in
+        await greeting(partial(_exchange, connection))
+
+    return connected

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
+from collections.abc import Sequence
 from importlib import resources
 
 from redis.exceptions import RedisError, ResponseError
 
-from adapters.stores import ForeignStore, SchemaTooNew, StoreRefused
+from adapters.keys import deployment
+from adapters.keys.deployment import Deployment, KeyWrapper
+from adapters.stores import SchemaTooNew, SchemaTooOld, StoreRefused, copy_marks
 from adapters.stores.redis_commands import CALL_SECONDS, Commands, unavailable
+from adapters.stores.redis_durability import note
 from adapters.stores.redis_keys import META
 from adapters.stores.redis_links import Link
 from adapters.stores.redis_urls import link_to
 from broker.errors import Unavailable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of keys and values. The function library has this number in its name, so that brokers of two
 versions can work on one Redis while the one replaces the other."""
+
+OLDEST_VERSION = 1
+"""Of the stores that this broker can work with, beside brokers of that version."""
+
+SLOTS_FIELD = "deployment"
 
 FUNCTIONS_REVISION = 1
 """Of the library of this schema version, as redis_functions.lua says it."""
@@ -44,7 +52,8 @@ async def load_functions(url: str) -> list[str]:
     """Load the function library into every server behind ``url``, over an older revision of it.
 
     The URL's user needs ``FUNCTION LOAD``, which the broker's does not. What it can see of the
-    server and should be put right comes back as sentences, for people to read.
+    server and should be put right comes back as sentences, for people to read; settings that tell
+    what an acknowledged write is worth are noted in the store.
 
     Raises ValueError for a URL it cannot read, and Unavailable if Redis cannot be reached or
     refuses.
@@ -57,6 +66,7 @@ async def load_functions(url: str) -> list[str]:
                 if isinstance(reply, Exception):
                     raise unavailable(reply)
             users = await link.everywhere("ACL", "GETUSER", "default")
+            await note(link)
     except (RedisError, OSError) as error:
         raise unavailable(error) from error
     finally:
@@ -105,26 +115,63 @@ async def check_functions(link: Link) -> None:
             )
 
 
-async def recognise(commands: Commands, fingerprint: bytes) -> None:
-    """The first broker leaves the fingerprint of its root secret; others must have the same.
+class MetaCell:
+    """Where the key slots are (port ``deployment.Cell``): a field of the store's marker."""
 
-    Raises ForeignStore, SchemaTooNew, Unavailable.
+    def __init__(self, commands: Commands, field: str = SLOTS_FIELD) -> None:
+        self._commands = commands
+        self._field = field
+
+    async def read(self) -> bytes | None:
+        value: bytes | None = await self._commands.call("HGET", META, self._field)
+        return value
+
+    async def swap(self, expected: bytes | None, value: bytes) -> bool:
+        words = (self._field, expected or b"", value)
+        return bool(await self._commands.call("FCALL", function("swap_meta"), 1, META, *words))
+
+
+async def recognise(commands: Commands, wrappers: Sequence[KeyWrapper]) -> Deployment:
+    """The deployment that a store belongs to; the first broker makes it.
+
+    A store of the version before this one is used as it is: what this version adds does not
+    disturb brokers of that one, until ``remint store migrate`` ends their time.
+    Raises ForeignStore, SchemaTooNew, CopyUnfinished, WrappingKeyError, Unavailable.
     """
-    _, _, (version, known) = await commands.calls(
-        [
-            ("HSETNX", META, "schema", SCHEMA_VERSION),
-            ("HSETNX", META, "root-secret", fingerprint),
-            ("HMGET", META, "schema", "root-secret"),
-        ]
-    )
-    if not isinstance(version, bytes) or not version.isdigit() or known is None:
+    marker = await commands.call("HMGET", META, "schema", "root-secret", SLOTS_FIELD)
+    if not any(marker):
+        await commands.call("HSETNX", META, "schema", SCHEMA_VERSION)
+        # asked again, since a broker of the version before may have been faster
+        marker = await commands.call("HMGET", META, "schema", "root-secret", SLOTS_FIELD)
+    version, fingerprint, slots = marker
+    legacy = check_version(version) == 1
+    if slots is None and fingerprint is None and legacy:
+        raise Unavailable("an older broker is making the store; try again when it has started")
+    first = None
+    if slots is None and fingerprint is not None:
+        first = deployment.legacy_key(fingerprint, wrappers)
+    found = await deployment.opened(MetaCell(commands), wrappers, first)
+    copy_marks.refuse_unfinished(await MetaCell(commands, copy_marks.FIELD).read())
+    return found
+
+
+async def schema_version(commands: Commands) -> int:
+    """The version that the store has been brought to; raises SchemaTooNew, Unavailable."""
+    return check_version(await commands.call("HGET", META, "schema"))
+
+
+def check_version(version: bytes | None) -> int:
+    """Raises SchemaTooNew, and Unavailable for what is no version."""
+    if version is None or not version.isdigit():
         raise Unavailable("the store cannot be read", detail="redis: the store's marker is broken")
     if int(version) > SCHEMA_VERSION:
         raise SchemaTooNew(
             f"the store has schema version {int(version)} and this broker knows {SCHEMA_VERSION}; "
             "use the newer broker that wrote it"
         )
-    if not hmac.compare_digest(known, fingerprint):
-        raise ForeignStore(
-            "the store was written with another root secret; give this broker the same one"
+    if int(version) < OLDEST_VERSION:
+        raise SchemaTooOld(
+            f"the store has schema version {int(version)} and this broker needs "
+            f"{OLDEST_VERSION} or newer; migrate it with a broker of a version in between"
         )
+    return int(version)

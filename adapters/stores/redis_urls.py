@@ -31,7 +31,8 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from adapters.stores.redis_links import ClusterLink, Link, ServerLink
+from adapters.stores.redis_cluster import ClusterLink
+from adapters.stores.redis_links import Link, ServerLink
 
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379
@@ -62,8 +63,10 @@ def is_redis(url: str) -> bool:
     return url.partition("://")[0] in SCHEMES
 
 
-def link_to(url: str) -> Link:
+def link_to(url: str, replicas: int = 0) -> Link:
     """The link that a URL means; it connects with its first command.
+
+    ``replicas`` is how many of them must have a write before its caller hears of it.
 
     Raises ValueError with a sentence that does not repeat the URL, which may hold a password.
     """
@@ -74,15 +77,15 @@ def link_to(url: str) -> Link:
     if parts.fragment:
         raise ValueError("a Redis URL has no fragment; write # as %23")
     if scheme == "unix":
-        return _socket_link(parts)
+        return _socket_link(parts, replicas)
     if scheme.endswith("+sentinel"):
-        return _sentinel_link(parts)
+        return _sentinel_link(parts, replicas)
     if scheme.endswith("+cluster"):
-        return _cluster_link(parts)
-    return _server_link(parts)
+        return _cluster_link(parts, replicas)
+    return _server_link(parts, replicas)
 
 
-def _server_link(parts: SplitResult) -> Link:
+def _server_link(parts: SplitResult, replicas: int) -> Link:
     read = _read(parts, REDIS_PORT)
     if len(read.hosts) != 1 or len(read.path) > 1:
         raise ValueError("a redis:// URL names one host and at most a database")
@@ -90,10 +93,10 @@ def _server_link(parts: SplitResult) -> Link:
     kind = SSLConnection if parts.scheme == "rediss" else Connection
     database = _database(read.path[0]) if read.path else 0
     pool = ConnectionPool(kind, host=host, port=port, db=database, **read.arguments)
-    return ServerLink(Redis.from_pool(pool))
+    return ServerLink(Redis.from_pool(pool), replicas=replicas)
 
 
-def _socket_link(parts: SplitResult) -> Link:
+def _socket_link(parts: SplitResult, replicas: int) -> Link:
     options = _options(parts, frozenset({"db"}))
     path = unquote(parts.path)
     if not path.startswith("/") or "\0" in path or parts.netloc.rpartition("@")[2]:
@@ -102,10 +105,10 @@ def _socket_link(parts: SplitResult) -> Link:
     database = _database(options.get("db", "0"))
     arguments: dict[str, Any] = {"path": path, "db": database, **_login(parts), **common}
     pool = ConnectionPool(UnixDomainSocketConnection, **arguments)
-    return ServerLink(Redis.from_pool(pool))
+    return ServerLink(Redis.from_pool(pool), replicas=replicas)
 
 
-def _sentinel_link(parts: SplitResult) -> Link:
+def _sentinel_link(parts: SplitResult, replicas: int) -> Link:
     read = _read(parts, SENTINEL_PORT, SENTINEL_LOGIN)
     if not 1 <= len(read.path) <= 2:
         raise ValueError("a sentinel URL names the service after the hosts: HOST:PORT,…/NAME")
@@ -125,10 +128,10 @@ def _sentinel_link(parts: SplitResult) -> Link:
         ssl=tls,
         **read.arguments,
     )
-    return ServerLink(client, sentinel.sentinels)
+    return ServerLink(client, sentinel.sentinels, replicas)
 
 
-def _cluster_link(parts: SplitResult) -> Link:
+def _cluster_link(parts: SplitResult, replicas: int) -> Link:
     read = _read(parts, REDIS_PORT)
     if read.path:
         raise ValueError("a cluster has no databases; end the URL after the hosts")
@@ -137,7 +140,7 @@ def _cluster_link(parts: SplitResult) -> Link:
         ssl=parts.scheme.startswith("rediss"),
         **read.arguments,
     )
-    return ClusterLink(client)
+    return ClusterLink(client, replicas)
 
 
 # Deadlines are kept in one place (redis_commands), which also decides what is tried again. RESP2,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.stores.redis_links import ClusterLink, ServerLink
+from adapters.stores.redis_cluster import ClusterLink
+from adapters.stores.redis_links import ServerLink
 from adapters.stores.redis_urls import is_redis, link_to
 
 

@@ -18,8 +18,9 @@ from tests.support.slow_proxy import SlowProxy, slow_proxy
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
 
-CANCELS = 2000
-DELAY_SECONDS = 0.002
+CANCELS = 10_000
+LANES = 100
+DELAY_SECONDS = 0.005
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_a_refused_command_fails_its_own_call_alone(commands: Commands) ->
 
 
 async def test_no_cancel_makes_a_reply_reach_another(commands: Commands, proxy: SlowProxy) -> None:
-    """After thousands of calls cancelled at random moments, each reply matches its own key."""
+    """While ten thousand calls are cancelled at random moments, each reply matches its own key."""
     names = await fill(commands, 50)
     proxy.delay_seconds = DELAY_SECONDS
     dice = random.Random(51)  # noqa: S311 - no secret
@@ -99,7 +100,7 @@ async def test_no_cancel_makes_a_reply_reach_another(commands: Commands, proxy: 
 
     async def lane() -> None:
         nonlocal done, cancelled
-        for _ in range(CANCELS // 20):
+        while cancelled < CANCELS:
             name = dice.choice(names)
             call = asyncio.ensure_future(commands.call("GET", name))
             await asyncio.sleep(dice.random() * 2 * DELAY_SECONDS)
@@ -111,9 +112,8 @@ async def test_no_cancel_makes_a_reply_reach_another(commands: Commands, proxy: 
             except asyncio.CancelledError:
                 cancelled += 1
 
-    await asyncio.gather(*(lane() for _ in range(20)))
+    await asyncio.gather(*(lane() for _ in range(LANES)))
     assert done > CANCELS / 10
-    assert cancelled > CANCELS / 10
     replies = await asyncio.gather(*(commands.call("GET", name) for name in names))
     assert [reply.decode() for reply in replies] == names
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -25,13 +24,6 @@ from tests.contract.roots import ROOT
 from tests.support.redis_server import RedisServer
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
-
-
-@pytest.fixture
-async def stores(redis: RedisServer) -> AsyncIterator[Stores]:
-    opened = await open_stores(redis.url, ROOT)
-    yield opened
-    await opened.close()
 
 
 # -- keys ----------------------------------------------------------------------------------------
@@ -78,7 +70,7 @@ async def test_a_cancelled_token_leaves_nothing_behind(
 ) -> None:
     """With its record go its pointer and its index entries."""
     await issue_one(stores, "a")  # type: ignore[operator] # one of the two above
-    assert entries_in(redis, "index") == 4
+    assert entries_in(redis, "index") == 5
     assert await stores.tokens.cancel("a")
     assert entries_in(redis, "index") == entries_in(redis, "expiry") == 0
     assert [key for key in keys_in(redis) if key.endswith((":token", ":home"))] == []
@@ -99,32 +91,58 @@ async def test_index_entries_without_a_record_are_dropped_when_old(
     redis: RedisServer, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A listing drops what lost its record, but not what may yet get one."""
-    await issue(stores, "a")
-    await issue(stores, "b")
+    await issue(stores, "a", parent="p")
+    await issue(stores, "b", parent="p")
     (key, *_) = [key for key in keys_in(redis) if key.endswith(":token")]
     redis.cli("DEL", key)
     assert len(await stores.tokens.query(TokenQuery())) == 1
-    assert entries_in(redis, "index") == 8
+    assert entries_in(redis, "index") == 12
     monkeypatch.setattr("adapters.stores.redis_tokens.UNWRITTEN_SECONDS", -5)
     for query in (
         TokenQuery(),
         TokenQuery(instance="demo"),
         TokenQuery(principal="alice"),
         TokenQuery(realm="/"),
+        TokenQuery(key_id="key-1"),
+        TokenQuery(parent="p"),
     ):
         assert len(await stores.tokens.query(query)) == 1
-    assert entries_in(redis, "index") == 4
+    assert entries_in(redis, "index") == 6
 
 
-async def test_the_reaper_forgets_what_lost_its_record(redis: RedisServer, stores: Stores) -> None:
-    """An expired entry without a record goes a minute later, with its names."""
-    await issue(stores, "a")
+async def test_the_reaper_forgets_what_lost_its_record(
+    redis: RedisServer, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expired entry without a record goes a minute later, with its names; those by key and by
+    parent, which only the record knew, go when the reaper comes across them."""
+    await issue(stores, "a", parent="p")
     (key,) = [key for key in keys_in(redis) if key.endswith(":token")]
     redis.cli("DEL", key)
     assert await stores.tokens.reap(NOW + 600) == []
     assert entries_in(redis, "expiry") == 1
     assert await stores.tokens.reap(NOW + 660) == []
-    assert entries_in(redis, "index") == entries_in(redis, "expiry") == 0
+    assert (entries_in(redis, "index"), entries_in(redis, "expiry")) == (2, 0)
+    monkeypatch.setattr("adapters.stores.redis_tokens.UNWRITTEN_SECONDS", -5)
+    assert await stores.tokens.reap(NOW + 660) == []
+    assert await stores.tokens.reap(NOW + 660) == []
+    assert entries_in(redis, "index") == 0
+
+
+async def test_the_reaper_comes_across_every_name(
+    redis: RedisServer, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turn by turn it looks through more names than one turn takes, and leaves those in use."""
+    monkeypatch.setattr("adapters.stores.redis_tokens.UNWRITTEN_SECONDS", -5)
+    monkeypatch.setattr("adapters.stores.redis_sweep.NAMES_AT_ONCE", 3)
+    names = [f"{n:03}" for n in range(200)]
+    await asyncio.gather(*(issue(stores, name, parent="p") for name in names))
+    lost = [key for key in keys_in(redis) if key.endswith(":token")][:150]
+    redis.cli("DEL", *lost)
+    for _ in range(40):
+        await stores.tokens.reap(NOW)
+    assert entries_in(redis, "index") == 200 * 6 - 150 * 2
+    for query in (TokenQuery(key_id="key-1"), TokenQuery(parent="p")):
+        assert len(await stores.tokens.query(query)) == 50
 
 
 async def test_pages_are_complete_over_all_shards(stores: Stores) -> None:
