@@ -1,24 +1,51 @@
-"""``python -m bench``: run every case and print a line each."""
+"""``python -m bench``: every case at its quick size; ``python -m bench NAME …``: one case."""
 
 from __future__ import annotations
 
-from bench.cases import session_to_oidc_es256
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-CASES = (session_to_oidc_es256,)
+from bench.cases import million_tokens, redis_coalesced_writes, session_to_oidc_es256
+from bench.redis_server import RedisMissing
 
 
-def main() -> None:
-    print("CPU of the server's process per request, medians of alternating rounds\n")
+class Case(Protocol):
+    """What a module of ``bench.cases`` offers."""
+
+    NAME: str
+    TITLE: str
+
+    def add_options(self, parser: ArgumentParser) -> None: ...
+
+    def report(self, options: Namespace) -> Iterator[str]:
+        """The lines to print, each as soon as it is known; raises RedisMissing."""
+
+
+CASES: tuple[Case, ...] = (session_to_oidc_es256, redis_coalesced_writes, million_tokens)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = ArgumentParser(prog="python -m bench", description="Measures what things cost.")
+    names = parser.add_subparsers(dest="name", metavar="NAME", help="a case; all if none is named")
     for case in CASES:
-        result = case.run()
-        ours, floor = sorted(result.ours), sorted(result.floor)
-        print(result.name)
-        print(f"  ours   {ours[len(ours) // 2]:7.1f} µs   ({ours[0]:.1f} to {ours[-1]:.1f})")
-        print(f"  floor  {floor[len(floor) // 2]:7.1f} µs   ({floor[0]:.1f} to {floor[-1]:.1f})")
-        print(
-            f"  ratio  {result.ratio:7.2f}      ({min(result.ratios):.2f} to "
-            f"{max(result.ratios):.2f})"
-        )
+        case.add_options(names.add_parser(case.NAME, help=case.TITLE, description=case.__doc__))
+    chosen = parser.parse_args(arguments)
+    print("CPU time; medians of alternating rounds, and in brackets the middle half of them")
+    for case in CASES:
+        if chosen.name is None:
+            _show(case, parser.parse_args([case.NAME]))
+        elif chosen.name == case.NAME:
+            _show(case, chosen)
+
+
+def _show(case: Case, options: Namespace) -> None:
+    print(f"\n{case.NAME}: {case.TITLE}", flush=True)
+    try:
+        for line in case.report(options):
+            print(f"  {line}".rstrip(), flush=True)
+    except RedisMissing as missing:
+        print(f"  skipped: {missing}", flush=True)
 
 
 if __name__ == "__main__":

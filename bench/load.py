@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import aiohttp
 
+from bench.lanes import in_lanes
+
+JSON = {"Content-Type": "application/json"}
+SHOWN = 200
+
 
 class WrongAnswer(Exception):
-    """An answer that was not a token; a run with one counts for nothing."""
+    """An answer that was not what is measured; a run with one counts for nothing."""
 
 
-async def post_all(url: str, bodies: Sequence[bytes], *, total: int, in_flight: int) -> None:
-    """POST ``total`` requests, going round the bodies. Raises WrongAnswer."""
-    left = iter(range(total))
-    head = {"Content-Type": "application/json"}
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST of ``body``, or a GET where there is none."""
 
-    async def worker(http: aiohttp.ClientSession) -> None:
-        for number in left:
-            body = bodies[number % len(bodies)]
-            async with http.post(url, data=body, headers=head) as response:
-                if response.status != 200 or b"issued_token" not in await response.read():
-                    raise WrongAnswer(f"{response.status} from {url}")
+    url: str
+    body: bytes | None = None
+    head: Mapping[str, str] = field(default_factory=dict)
 
+
+async def all_answered(
+    requests: Sequence[Request], *, total: int, in_flight: int, holding: bytes
+) -> list[bytes]:
+    """Send ``total`` requests, going round those given; the bodies of the answers, in order.
+
+    Raises WrongAnswer unless each is a 200 with ``holding`` in it.
+    """
+    answers = [b""] * total
     connector = aiohttp.TCPConnector(limit=in_flight)
-    async with aiohttp.ClientSession(connector=connector) as http:
-        await asyncio.gather(*(worker(http) for _ in range(in_flight)))
+    async with aiohttp.ClientSession(connector=connector, headers=JSON) as http:
+
+        async def send(number: int) -> None:
+            request = requests[number % len(requests)]
+            method = "GET" if request.body is None else "POST"
+            async with http.request(
+                method, request.url, data=request.body, headers=request.head
+            ) as response:
+                body = await response.read()
+                if response.status != 200 or holding not in body:
+                    raise WrongAnswer(f"{response.status} from {request.url}: {body[:SHOWN]!r}")
+                answers[number] = body
+
+        await in_lanes(send, total, in_flight)
+    return answers

@@ -6,136 +6,70 @@ Floor: an aiohttp echo of the same bytes plus one bare ES256 signature a request
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import statistics
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import aiohttp
-
-from adapters.directories.local import HashCost, Passwords
-from bench.load import post_all
+from bench.figures import MICRO, Series, micros, ratio, table
+from bench.load import Request, all_answered
 from bench.process import cpu_seconds, first_line, started
-from broker.model import Secret
+from bench.served import TRANSLATE, served
 
-NAME = "session → OIDC ES256, HTTP, memory store"
+NAME = "translate"
+TITLE = "session → OIDC ES256, HTTP, memory store: CPU of the server's process, µs a request"
 ROUNDS = 5
 REQUESTS = 3000
 WARM_UP = 500
 IN_FLIGHT = 16
-SESSIONS = 100
-PASSWORD = "bench"  # noqa: S105  # of a user that lives as long as the run
-
-INSTANCE = """
-url_element = "bench"
-persist_issued_tokens = true
-transforms = ["OPENAM -> OPENIDCONNECT"]
-[oidc]
-issuer = "https://sts.example.com"
-audience = ["bench"]
-signing_key = "ES256"
-"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """CPU microseconds per request of each round, ours and the floor's."""
 
-    name: str
-    ours: tuple[float, ...]
-    floor: tuple[float, ...]
-
-    @property
-    def ratios(self) -> tuple[float, ...]:
-        return tuple(a / b for a, b in zip(self.ours, self.floor, strict=True))
-
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
+    ours: Series
+    floor: Series
 
 
-def run(rounds: int = ROUNDS, requests: int = REQUESTS) -> Result:
-    """Alternate broker and floor, ``rounds`` times."""
-    with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
-        environment = _environment(Path(folder), port)
-        with (
-            started("-m", "adapters.cli", "serve", environment=environment) as broker,
-            started("-m", "bench.floors.echo_es256") as floor,
-        ):
-            url = f"http://127.0.0.1:{port}"
-            floor_url = f"http://127.0.0.1:{first_line(floor)}"
-            asyncio.run(_ready(url))
-            bodies = asyncio.run(_bodies(url))
-            path = "/rest-sts/bench?_action=translate"
-            ours, floors = [], []
-            for target, pid in ((url, broker.pid), (floor_url, floor.pid)):
-                _measured(target + path, pid, bodies, WARM_UP)
-            for _ in range(rounds):
-                ours.append(_measured(url + path, broker.pid, bodies, requests))
-                floors.append(_measured(floor_url + path, floor.pid, bodies, requests))
-    return Result(NAME, tuple(ours), tuple(floors))
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="in each round")
 
 
-def _measured(url: str, pid: int, bodies: Sequence[bytes], total: int) -> float:
-    before = cpu_seconds(pid)
-    asyncio.run(post_all(url, bodies, total=total, in_flight=IN_FLIGHT))
-    return (cpu_seconds(pid) - before) / total * 1e6
-
-
-def _environment(folder: Path, port: int) -> dict[str, str]:
-    password_hash = Passwords(cost=HashCost(64, 1, 1)).hash(Secret(PASSWORD)).reveal()
-    (folder / "users.toml").write_text(
-        f'[[user]]\nname = "bench"\npassword_hash = "{password_hash}"\n'
+def report(options: Namespace) -> Iterator[str]:
+    result = measured(options.rounds, options.requests)
+    yield from table(
+        [
+            ("ours", micros(result.ours)),
+            ("floor", micros(result.floor)),
+            ("ratio", ratio(result.ours.over(result.floor))),
+        ]
     )
-    (folder / "bench.toml").write_text(INSTANCE)
-    return {
-        "REMINT_STATE_DIR": str(folder / "state"),
-        "REMINT_STORE__URL": "memory://",
-        "REMINT_HTTP__PORT": str(port),
-        "REMINT_USERS__FILE": str(folder / "users.toml"),
-        "REMINT_INSTANCES": json.dumps([str(folder / "bench.toml")]),
-        "REMINT_LOG__LEVEL": "error",
-    }
 
 
-async def _ready(url: str) -> None:
-    until = time.monotonic() + 20
-    async with aiohttp.ClientSession() as http:
-        while True:
-            try:
-                async with http.get(url + "/readyz") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientConnectionError:
-                if time.monotonic() > until:
-                    raise
-            await asyncio.sleep(0.05)
+def measured(rounds: int, requests: int) -> Result:
+    """Alternate broker and floor, ``rounds`` times."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder), "memory://", {}) as broker,
+        started("-m", "bench.floors.echo_es256") as floor,
+    ):
+        floor_url = f"http://127.0.0.1:{first_line(floor)}{TRANSLATE}"
+        ask = broker.translations
+        ask_floor = [replace(request, url=floor_url) for request in ask]
+        ours, floors = [], []
+        cost(broker.pid, ask, WARM_UP)
+        cost(floor.pid, ask_floor, WARM_UP)
+        for _ in range(rounds):
+            ours.append(cost(broker.pid, ask, requests))
+            floors.append(cost(floor.pid, ask_floor, requests))
+    return Result(Series(tuple(ours)), Series(tuple(floors)))
 
 
-async def _bodies(url: str) -> list[bytes]:
-    head = {"X-OpenAM-Username": "bench", "X-OpenAM-Password": PASSWORD}
-    bodies = []
-    async with aiohttp.ClientSession(url) as http:
-        for number in range(SESSIONS):
-            async with http.post("/json/authenticate", headers=head) as response:
-                session = (await response.json())["tokenId"]
-            given = {"token_type": "OPENAM", "session_id": session}
-            wanted = {
-                "token_type": "OPENIDCONNECT",
-                "nonce": f"n-{number}",
-                "allow_access": True,
-            }
-            body = {"input_token_state": given, "output_token_state": wanted}
-            bodies.append(json.dumps(body).encode())
-    return bodies
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def cost(pid: int, requests: Sequence[Request], total: int) -> float:
+    """CPU microseconds of a process per request; raises WrongAnswer."""
+    before = cpu_seconds(pid)
+    asyncio.run(all_answered(requests, total=total, in_flight=IN_FLIGHT, holding=b"issued_token"))
+    return (cpu_seconds(pid) - before) / total * MICRO
