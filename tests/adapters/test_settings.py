@@ -22,6 +22,8 @@ from tests.support.planted import MARK
 SECRETS = [
     ("store", "url"),
     ("keys", "root_secret"),
+    ("keys", "previous_root_secret"),
+    ("keys", "wrapping_passphrase"),
     ("keys", "passphrase"),
     ("admin", "password"),
     ("amqp", "url"),
@@ -48,7 +50,7 @@ def test_defaults() -> None:
     assert (settings.workers, settings.state_dir) == (1, Path(".remint"))
     assert settings.store_url == "sqlite:///.remint/remint.db"
     assert settings.all_realms == ("/",)
-    assert [secret(getattr(getattr(settings, s), k)) for s, k in SECRETS] == [None] * 5
+    assert [secret(getattr(getattr(settings, s), k)) for s, k in SECRETS] == [None] * 7
     assert warnings(settings) == []
 
 

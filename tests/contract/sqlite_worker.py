@@ -13,11 +13,12 @@ from typing import Any
 
 from adapters.stores import Stores, open_stores
 from broker.errors import RequestInProgress
-from broker.model import Claim
+from broker.model import Claim, InstanceDocument
 from broker.testing import NOW, a_claim, a_record, an_answer, an_instance_document
 from tests.contract.roots import ROOT
 
 CONCURRENT = 16
+MEMBERS = 300
 
 
 async def issue(stores: Stores, alias: str) -> str:
@@ -41,6 +42,21 @@ async def issue_for_ever(stores: Stores) -> None:
             say(name)
 
     await asyncio.gather(*(one_after_the_other(lane) for lane in range(CONCURRENT)))
+
+
+def numbered(name: str, number: int) -> InstanceDocument:
+    """A document of some size, every member of which has its number."""
+    body = {f"member-{member}": f"{number:032}" for member in range(MEMBERS)}
+    return an_instance_document(id=name, revision=str(number), body=body)
+
+
+async def publish_for_ever(stores: Stores) -> None:
+    """Publish one new instance after the other, and each time a new version of ``demo``."""
+    await stores.instances.create(numbered("demo", 0))
+    for number in range(1, sys.maxsize):
+        await stores.instances.create(numbered(f"new-{number}", number))
+        await stores.instances.replace(numbered("demo", number), str(number - 1))
+        say(number)
 
 
 async def claims(stores: Stores, owner: str, count: int) -> int:
@@ -69,6 +85,9 @@ async def obey(stores: Stores, command: str, arguments: list[Any]) -> object:
             return name
         case "claims", [str(owner), int(count)]:
             return await claims(stores, owner, count)
+        case "publish_for_ever", []:
+            await publish_for_ever(stores)
+            return None
         case "issue_for_ever", []:
             await issue_for_ever(stores)
             return None

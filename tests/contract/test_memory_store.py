@@ -7,6 +7,7 @@ import pytest
 from adapters.stores import Stores, open_stores
 from broker.testing import (
     NOW,
+    ConfigurationStoreContract,
     InstanceStoreContract,
     ReplayCacheContract,
     RequestLedgerContract,
@@ -39,6 +40,10 @@ class TestMemorySessions(SessionStoreContract):
 
 
 class TestMemoryInstances(InstanceStoreContract):
+    pass
+
+
+class TestMemoryConfiguration(ConfigurationStoreContract):
     pass
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -21,13 +20,6 @@ from tests.contract.roots import ROOT
 from tests.support.redis_server import RedisServer
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
-
-
-@pytest.fixture
-async def stores(redis: RedisServer) -> AsyncIterator[Stores]:
-    opened = await open_stores(redis.url, ROOT)
-    yield opened
-    await opened.close()
 
 
 # -- many brokers --------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from broker.errors import Unavailable
 from broker.model import Claim
 from broker.testing import (
     NOW,
+    ConfigurationStoreContract,
     InstanceStoreContract,
     ReplayCacheContract,
     RequestLedgerContract,
@@ -77,6 +78,10 @@ class TestSessions(SessionStoreContract):
 
 
 class TestInstances(InstanceStoreContract):
+    pass
+
+
+class TestConfiguration(ConfigurationStoreContract):
     pass
 
 

@@ -5,12 +5,10 @@ All of it as the broker's user with exactly the rights that docs/redis.md gives.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from adapters.stores import Stores, open_stores
 from broker.testing import (
+    ConfigurationStoreContract,
     InstanceStoreContract,
     ReplayCacheContract,
     RequestLedgerContract,
@@ -18,17 +16,8 @@ from broker.testing import (
     TokenStoreContract,
     UserStoreContract,
 )
-from tests.contract.roots import ROOT
-from tests.support.redis_server import RedisServer
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
-
-
-@pytest.fixture
-async def stores(redis: RedisServer) -> AsyncIterator[Stores]:
-    opened = await open_stores(redis.url, ROOT)
-    yield opened
-    await opened.close()
 
 
 class TestRedisTokens(TokenStoreContract):
@@ -48,6 +37,10 @@ class TestRedisSessions(SessionStoreContract):
 
 
 class TestRedisInstances(InstanceStoreContract):
+    pass
+
+
+class TestRedisConfiguration(ConfigurationStoreContract):
     pass
 
 

@@ -18,9 +18,10 @@ from adapters.stores.sqlite_connection import Database
 from adapters.stores.sqlite_schema import SCHEMA_VERSION, prepare
 from adapters.stores.sqlite_writer import MAX_WAITING
 from broker.errors import Conflict, InvalidRequest, RequestInProgress, Unavailable
-from broker.model import Answer, Claim, Secret
+from broker.model import Claim, Secret
 from broker.testing import (
     NOW,
+    ConfigurationStoreContract,
     InstanceStoreContract,
     ReplayCacheContract,
     RequestLedgerContract,
@@ -34,7 +35,7 @@ from broker.testing import (
     an_answer,
     an_instance_document,
 )
-from tests.contract.roots import OTHER_ROOT, ROOT
+from tests.contract.roots import DEPLOYMENT, OTHER_ROOT, ROOT
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def stores(path: Path) -> AsyncIterator[Stores]:
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[Database]:
     """The store's database itself, for tests of how it writes."""
-    prepare(path, ROOT.fingerprint)
+    prepare(path)
     opened = Database(path)
     yield opened
     await opened.close()
@@ -75,6 +76,10 @@ class TestSqliteSessions(SessionStoreContract):
 
 
 class TestSqliteInstances(InstanceStoreContract):
+    pass
+
+
+class TestSqliteConfiguration(ConfigurationStoreContract):
     pass
 
 
@@ -186,7 +191,7 @@ def test_switching_to_wal_is_tried_again(path: Path, monkeypatch: pytest.MonkeyP
         return sqlite3.connect(path, wait_seconds, isolation_level=None, factory=BusyAtFirst)
 
     monkeypatch.setattr("adapters.stores.sqlite_schema.connect", connect)
-    prepare(path, ROOT.fingerprint)
+    prepare(path)
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -202,7 +207,7 @@ async def test_another_root_secret_is_refused(path: Path, stores: Stores) -> Non
 
 async def test_a_newer_schema_is_refused(path: Path) -> None:
     """A store that a newer version wrote is refused with both versions named."""
-    prepare(path, ROOT.fingerprint)
+    prepare(path)
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
@@ -228,47 +233,7 @@ async def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
     assert "not a database" in str(raised.value.detail)
 
 
-# -- secrets -------------------------------------------------------------------------------------
-
-
-async def test_no_secret_can_be_read_from_the_files(path: Path) -> None:
-    """Token text, client secret, session id, one-time token and entropy are not in any file."""
-    stores = await open_stores(f"sqlite:///{path}", ROOT)
-    planted = {
-        "answer": "Passw0rd-in-the-answer",
-        "refusal": "Passw0rd-in-the-refusal",
-        "client secret": "Passw0rd-of-the-client",
-        "session id": "Passw0rd-of-the-session",
-        "one-time token": "Passw0rd-of-the-one-time-token",
-        "entropy": "Passw0rd-in-the-entropy-32-bytes",
-        "taken-over entropy": "Passw0rd-proposed-by-the-second!",
-    }
-    claim = await stores.ledger.claim(a_claim(entropy=planted["entropy"].encode()), NOW, 5.0)
-    assert isinstance(claim, Claim)
-    second = a_claim(owner="worker-2", entropy=planted["taken-over entropy"].encode())
-    claim = await stores.ledger.claim(second, NOW + 5, 5.0)
-    assert isinstance(claim, Claim)
-    assert claim.entropy == planted["entropy"].encode()
-    body = {"issued_token": planted["answer"]}
-    await stores.ledger.commit(claim, a_record(), an_answer(body=body), NOW + 60)
-    other = await stores.ledger.claim(a_claim(request_id="request-2"), NOW, 5.0)
-    assert isinstance(other, Claim)
-    refusal = Answer(401, {"message": planted["refusal"]})
-    await stores.ledger.commit(other, None, refusal, NOW + 60)
-    document = an_instance_document(body={"oidc-client-secret": planted["client secret"]})
-    await stores.instances.create(document)
-    await stores.instances.replace(document, None)
-    await stores.sessions.put(a_session(id=Secret(planted["session id"])))
-    await stores.replays.spend(planted["one-time token"], "request-1", NOW + 60)
-    in_use = contents_of(path.parent)
-    assert b"alias-1" in in_use["remint.db-wal"], "the search would find what is readable"
-    await stores.close()
-    at_rest = contents_of(path.parent)
-    assert b"alias-1" in at_rest["remint.db"]
-    for content in (*in_use.values(), *at_rest.values()):
-        for what, secret in planted.items():
-            assert secret.encode() not in content, f"the {what} can be read"
-            assert secret.encode().hex().encode() not in content.lower()
+# -- seals ---------------------------------------------------------------------------------------
 
 
 async def test_a_moved_answer_does_not_open(path: Path, stores: Stores) -> None:
@@ -305,7 +270,7 @@ async def test_a_changed_instance_document_does_not_open(path: Path, stores: Sto
 
 async def test_concurrent_commits_share_transactions(database: Database, path: Path) -> None:
     """A hundred commits that wait for the lock together need a handful of transactions."""
-    stores = stores_on(database, ROOT)
+    stores = stores_on(database, DEPLOYMENT)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     tasks = [asyncio.create_task(issue(stores, f"{n:03}")) for n in range(100)]
@@ -320,7 +285,7 @@ async def test_concurrent_commits_share_transactions(database: Database, path: P
 
 async def test_a_failing_write_takes_no_neighbour_along(database: Database, path: Path) -> None:
     """Of writes in one transaction, the one that raises is undone and the others are kept."""
-    stores = stores_on(database, ROOT)
+    stores = stores_on(database, DEPLOYMENT)
     await issue(stores, "taken")
     before = database.writer.transactions
     blocker = sqlite3.connect(path, isolation_level=None)
@@ -350,7 +315,7 @@ async def test_a_failing_write_takes_no_neighbour_along(database: Database, path
 
 async def test_nobody_hears_of_success_before_the_commit(database: Database, path: Path) -> None:
     """If the transaction fails at its end, every write in it is reported as Unavailable."""
-    stores = stores_on(database, ROOT)
+    stores = stores_on(database, DEPLOYMENT)
 
     def full_disk(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("database or disk is full")
@@ -378,7 +343,7 @@ async def test_a_locked_store_is_unavailable(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock that nobody lets go of is Unavailable, not a wait without end; reads go on."""
-    stores = stores_on(database, ROOT)
+    stores = stores_on(database, DEPLOYMENT)
     await issue(stores, "a")
     monkeypatch.setattr("adapters.stores.sqlite_writer.WRITE_WAIT_SECONDS", 0.02)
     blocker = sqlite3.connect(path, isolation_level=None)
@@ -408,7 +373,7 @@ async def test_too_many_waiting_writes_are_refused(database: Database, path: Pat
 
 async def test_a_cancelled_caller_harms_nobody(database: Database, path: Path) -> None:
     """A caller that goes away leaves the writes of others, and the writer, as they were."""
-    stores = stores_on(database, ROOT)
+    stores = stores_on(database, DEPLOYMENT)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     gone = asyncio.create_task(issue(stores, "gone"))

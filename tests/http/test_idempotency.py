@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -201,3 +203,47 @@ async def test_validate_and_cancel_take_no_key(door: Door) -> None:
         path = f"/rest-sts/{ELEMENT}?_action={action}"
         valid.append((await door.request("POST", path, body={member: state}, headers=head)).body)
     assert [body.get("token_valid") for body in valid] == [True, None, False]
+
+
+async def test_quota_of_a_stranger(tmp_path: Path, planted: Planted, said: list[str]) -> None:
+    """One token may send so many new keys in an hour. Beyond that a 429 says when to come back and
+    stores nothing, while known keys and requests without one are answered."""
+    clock = FrozenClock()
+    answers = {"requests_per_hour_of_strangers": 2}
+    async with doors.opened(tmp_path / "state", planted, clock=clock, answers=answers) as door:
+        first = await _ask(door, "k-1")
+        assert (await _ask(door, "k-2")).status == 200
+        for _ in range(2):
+            over = await _ask(door, "k-3")
+            assert (over.status, over.body["reason"]) == (429, "Too Many Requests")
+            assert 0 < int(over.headers["Retry-After"]) <= 3600
+        assert (await _ask(door, "k-1")).text == first.text
+        assert (await door.translate(user_input(), ID_TOKEN)).status == 200
+        assert (await _ask(door, "k-3", session_input(await door.login()))).status == 200
+        assert len(await door.tokens()) == 4
+        clock.advance(int(over.headers["Retry-After"]))
+        assert (await _ask(door, "k-3")).status == 200
+        said.extend(door.refusals)
+
+
+async def test_token_ids_come_from_requests(
+    tmp_path: Path, planted: Planted, said: list[str]
+) -> None:
+    """If the store forgets a request that was answered, the same request gets the same ``jti``."""
+    ids = []
+    for store in ("one", "two"):
+        state = tmp_path / store
+        if ids:
+            state.mkdir()
+            shutil.copy(tmp_path / "one" / "root-secret", state)
+            shutil.copy(tmp_path / "one" / "remint.db", state)
+            with sqlite3.connect(state / "remint.db") as lost:
+                lost.execute("DELETE FROM requests")
+                lost.execute("DELETE FROM tokens")
+            lost.close()
+        async with doors.opened(state, planted) as door:
+            await _ask(door, "k")
+            ids += [record.token_id for record in await door.tokens()]
+            said.extend(door.refusals)
+    assert len(ids) == 2
+    assert ids[0] == ids[1]

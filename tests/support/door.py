@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
+import itertools
 import json
-import shutil
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from adapters.directories.local import HashCost, Passwords
 from adapters.http.app import FrontDoor
 from adapters.http.listening import Listening
 from adapters.keys import private_keys
-from adapters.keys.files import KeyRing
+from adapters.keys.private_keys import PrivateKey
 from adapters.settings import Settings
 from adapters.stores import Stores
 from broker.instance import Instance, OidcOptions, Saml2Options, SigningKey, Transform
@@ -224,17 +223,19 @@ def settings(state: Path, **overrides: Any) -> Settings:
     return Settings(state_dir=state, **sections)
 
 
+_generated = private_keys.generated
+
+
 @functools.cache
-def _made_keys(realms: tuple[str, ...]) -> Path:
-    """A folder of keys, made once a run: RSA keys take longer than most tests."""
-    folder = Path(tempfile.mkdtemp(prefix="remint-keys-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    KeyRing.open(folder / "keys", None, realms)
-    return folder / "keys"
+def _key(algorithm: str, number: int) -> PrivateKey:
+    return _generated(algorithm)
 
 
-# Checking the primes of an RSA key takes 40 ms, and most brokers here have the same keys.
-_read_once = functools.cache(private_keys.read)
+def kept_keys() -> Callable[[str], PrivateKey]:
+    """In the place of ``private_keys.generated``: RSA keys take longer to make than most tests, so
+    each broker is given the same ones as the broker before it."""
+    numbers: Mapping[str, Iterator[int]] = defaultdict(itertools.count)
+    return lambda algorithm: _key(algorithm, next(numbers[algorithm]))
 
 
 @contextlib.asynccontextmanager
@@ -249,9 +250,7 @@ async def opened(
     """A broker on the state folder, with the user ``demo`` and the instance of ``an_instance``."""
     passwords = Passwords(cost=CHEAP)
     configured = settings(state, **overrides)
-    if not (state / "keys").exists():
-        shutil.copytree(_made_keys(configured.all_realms), state / "keys")
-    with patch.object(private_keys, "read", _read_once):
+    with patch.object(private_keys, "generated", kept_keys()):
         broker = await bootstrap.build(
             configured, url=ISSUER, passwords=passwords, clock=clock, stores=stores
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from tests.support.ports import free_port
 from tests.support.redis_server import (
     ADMINISTRATOR,
     ADMINISTRATOR_PASSWORD,
+    PROGRAM,
     RedisServer,
     a_folder,
     said,
@@ -103,7 +105,7 @@ class WatchedRedis:
             folder = self._folder / f"sentinel-{number}"
             folder.mkdir()
             (folder / "sentinel.conf").write_text(self._configuration(port))
-            self._sentinels.append(spawn(folder, "redis-server", "sentinel.conf", "--sentinel"))
+            self._sentinels.append(spawn(folder, PROGRAM, "sentinel.conf", "--sentinel"))
         for port in self.ports:
             wait_until(partial(self._knows_all, port), self.primary.log)
 
@@ -116,6 +118,28 @@ class WatchedRedis:
 
     def flush(self) -> None:
         self.primary.cli("FLUSHALL")
+
+    def hold_replicas_back(self) -> None:
+        """From here on no replica hears what is written, until ``let_replicas_follow``."""
+        for replica in self.replicas:
+            replica.cli("CONFIG", "SET", "masterauth", "wrong")
+        self.primary.cli("CLIENT", "KILL", "TYPE", "replica")
+
+    def let_replicas_follow(self) -> None:
+        for replica in self.replicas:
+            replica.cli("CONFIG", "SET", "masterauth", ADMINISTRATOR_PASSWORD)
+
+    def another_named(self) -> float:
+        """Returns once a Sentinel names another primary: the moment, of the monotonic clock."""
+        ask = f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}\r\n".encode()
+        old = str(self.primary.port).encode()
+
+        def another(port: int) -> bool:
+            address = said(port, ask)
+            return address.startswith(b"*2") and old not in address
+
+        wait_until(lambda: any(another(port) for port in self.ports), self.primary.log)
+        return time.monotonic()
 
     def _knows_all(self, port: int) -> bool:
         text = said(port, f"SENTINEL MASTER {SERVICE}\r\n".encode())

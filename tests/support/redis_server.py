@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from tests.support.ports import free_port
 START_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
 FUNCTIONS = Path(__file__).parents[2] / "adapters" / "stores" / "redis_functions.lua"
+PROGRAM = os.environ.get("REDIS_SERVER", "redis-server")  # Valkey's is called valkey-server
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_PASSWORD = "administrator-password"
 BROKER = "remint"
@@ -58,6 +60,16 @@ class RedisServer:
     def administrator_url(self) -> str:
         return f"redis://{ADMINISTRATOR}:{ADMINISTRATOR_PASSWORD}@127.0.0.1:{self.port}"
 
+    def replica(self, folder: Path, rules: str) -> RedisServer:
+        """Another server, not started, that follows this one."""
+        return RedisServer(
+            folder,
+            rules,
+            replicaof=f"127.0.0.1 {self.port}",
+            masteruser=ADMINISTRATOR,
+            masterauth=ADMINISTRATOR_PASSWORD,
+        )
+
     def start(self, **settings: str) -> None:
         """Returns once the server has loaded its data and answers."""
         self.launch(**settings)
@@ -70,7 +82,13 @@ class RedisServer:
             for name, value in (self._settings | settings).items()
             for word in (f"--{name.replace('_', '-')}", *value.split(" "))
         ]
-        self._process = spawn(self.folder, "redis-server", *words)
+        self._process = spawn(self.folder, PROGRAM, *words)
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("this server does not run")
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL, as a crash would have it."""
@@ -138,7 +156,7 @@ def running_redis(rules: str, **settings: str) -> Iterator[RedisServer]:
 
 @contextmanager
 def a_folder() -> Iterator[Path]:
-    if shutil.which("redis-server") is None:
+    if shutil.which(PROGRAM) is None:
         raise RuntimeError("these tests need Redis: apt-get install redis-server")
     with tempfile.TemporaryDirectory(prefix="remint-redis-", ignore_cleanup_errors=True) as name:
         yield Path(name)

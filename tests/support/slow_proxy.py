@@ -13,12 +13,15 @@ CHUNK_BYTES = 65536
 class SlowProxy:
     """Passes bytes on, each answer ``delay_seconds`` late; mute while ``deaf`` is set.
 
+    ``swallow`` is text with which an answer does not get through; ``swallowed`` counts those.
     ``connections`` counts those that were accepted.
     """
 
     def __init__(self, target_port: int, delay_seconds: float) -> None:
         self.delay_seconds = delay_seconds
         self.deaf = False
+        self.swallow: bytes | None = None
+        self.swallowed = 0
         self.connections = 0
         self.port = 0
         self._target_port = target_port
@@ -51,6 +54,9 @@ class SlowProxy:
                 if late:
                     await asyncio.sleep(self.delay_seconds)
                 if self.deaf:
+                    continue
+                if late and self.swallow is not None and self.swallow in chunk:
+                    self.swallowed += 1
                     continue
                 writer.write(chunk)
                 await writer.drain()
