@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -24,11 +25,15 @@ from adapters.directories.local import LocalAuthenticator, Passwords
 from adapters.directories.users import import_file
 from adapters.instances import toml
 from adapters.instances.directory import InstanceDirectory
-from adapters.keys.files import KeyRing, KeyRingError
-from adapters.keys.root_secret import RootSecret, RootSecretError, load_root_secret
+from adapters.keys.deployment import DeploymentKey
+from adapters.keys.files import KeyFiles, KeyRingError
+from adapters.keys.ring import TEND_SECONDS, KeyRing
+from adapters.keys.root_secret import WrappingKeyError
+from adapters.keys.wrapping import wrappers_of
 from adapters.sessions import Sessions
 from adapters.settings import Settings, secret
-from adapters.stores import StoreRefused, Stores, open_stores
+from adapters.stores import StoreRefused, Stores, Terms, open_stores
+from adapters.stores.guard import KnownStores
 from adapters.telemetry.audit import AuditFile
 from adapters.telemetry.log import EventLog
 from broker.lifecycle import Lifecycle
@@ -53,7 +58,7 @@ class CannotStart(ValueError):
     """No broker can be made of these settings and plug-ins; the sentence says why."""
 
 
-REFUSALS = (CannotStart, KeyRingError, PluginError, RootSecretError, StoreRefused)
+REFUSALS = (CannotStart, KeyRingError, PluginError, StoreRefused, WrappingKeyError)
 """What ``build`` raises besides RemintError and OSError, each with a sentence for the operator."""
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +78,9 @@ class Broker:
 
     def start(self) -> None:
         self._tasks.append(asyncio.create_task(self._reap_for_ever()))
-        self._tasks.append(asyncio.create_task(self._watch_files_for_ever()))
+        self._tasks.append(asyncio.create_task(self._watch_for_ever()))
+        self._tasks.append(asyncio.create_task(self._tend_keys_for_ever()))
+        self._tasks.append(asyncio.create_task(self.stores.condition.replaced()))
         if self.amqp is not None:
             self._tasks.append(asyncio.create_task(self.amqp.run()))
 
@@ -86,10 +93,21 @@ class Broker:
             reasons.append("draining")
         if self.amqp is not None and not self.amqp.ready:
             reasons.append("amqp: not consuming")
+        if trouble := self.stores.condition.trouble:
+            reasons.append(f"store: {trouble}")
         return reasons
 
+    def store_report(self) -> dict[str, Any]:
+        """What an acknowledged write is worth; no addresses, no secrets."""
+        found = self.stores.condition.durability
+        return {
+            "durable": found.durable,
+            "settings": dict(found.settings),
+            "warnings": list(found.sentences),
+        }
+
     async def failed(self) -> None:
-        """Waits for a task that must not end; raises what ended it."""
+        """Waits for a task that must not end; raises what ended it, such as StoreReplaced."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         if not self._draining:
             for task in done:
@@ -124,16 +142,26 @@ class Broker:
             except Exception as error:
                 _log.warning("could not remove what has expired", error=type(error).__name__)
 
-    async def _watch_files_for_ever(self) -> None:
-        """Keys that another process changed, and an audit file that was moved away."""
+    async def _watch_for_ever(self) -> None:
+        """Keys that another broker changed, and an audit file that was moved away."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                self.components.keys.reload_if_changed()
+                await self.components.keys.refresh()
                 if isinstance(self.audit, AuditFile):
                     self.audit.follow()
             except Exception as error:
                 _log.warning("could not look after the files", error=type(error).__name__)
+
+    async def _tend_keys_for_ever(self) -> None:
+        """Keys that have ended, and those that have signed for long enough."""
+        parts = self.components
+        while True:
+            try:
+                await parts.keys.tend(await parts.instances.key_needs())
+            except Exception as error:
+                _log.warning("could not look after the keys", error=type(error).__name__)
+            await asyncio.sleep(TEND_SECONDS)
 
 
 async def build(
@@ -160,10 +188,21 @@ async def build(
     """
     _make_private_folder(settings.state_dir)
     clock = clock or SystemClock()
-    root = load_root_secret(settings.state_dir, secret(settings.keys.root_secret))
-    stores = stores or await _opened(settings.store_url, root)
-    keys = KeyRing.open(
-        settings.state_dir / "keys", secret(settings.keys.passphrase), settings.all_realms
+    if stores is None:
+        stores = await opened_stores(settings)
+        for sentence in stores.condition.durability.sentences if first else ():
+            _log.warning(sentence)
+    key = stores.deployment.key
+    events = events or EventLog(enabled=settings.log.level == "debug")
+    keys = await KeyRing.open(
+        stores.configuration,
+        clock,
+        settings.all_realms,
+        jwks_max_age=settings.keys.jwks_max_age,
+        rotate_every=settings.keys.rotate_every,
+        files=KeyFiles(settings.state_dir / "keys", secret(settings.keys.passphrase)),
+        events=events,
+        may_change=stores.current,
     )
     passwords = passwords or Passwords(
         threads=settings.passwords.threads, max_waiting=settings.passwords.max_waiting
@@ -175,12 +214,11 @@ async def build(
         settings,
         url,
         clock,
-        root,
         stores,
         keys,
         passwords,
         audit,
-        events or EventLog(enabled=settings.log.level == "debug"),
+        events,
     )
     broker = Broker(components, url, stores, audit)
     if first:
@@ -189,15 +227,33 @@ async def build(
             await _bring_up_to_date(components, stores)
         if seed is not None:
             await seed(components)
-    broker.amqp = _amqp(components, root, on_answered)
+    broker.amqp = _amqp(components, key, on_answered)
     return broker
 
 
-async def _opened(url: str, root: RootSecret) -> Stores:
+async def opened_stores(settings: Settings, *, confirmed: bool = False) -> Stores:
+    """The stores that the settings name, opened by their wrapping keys; without a broker.
+
+    A Redis that lost its data is refused, unless the loss was ``confirmed``.
+
+    Raises one of ``REFUSALS``, and Unavailable.
+    """
+    _make_private_folder(settings.state_dir)
+    url, known = settings.store_url, KnownStores(settings.state_dir)
+    terms = Terms(
+        expected=None if confirmed else known.id_of(url),
+        require_durable=settings.store.require_durable,
+        wait_replicas=settings.store.wait_replicas,
+    )
     try:
-        return await open_stores(url, root)
+        stores = await open_stores(url, *wrappers_of(settings), terms=terms)
     except ValueError as error:
         raise CannotStart(f"store.url: {error}") from None
+    if stores.slots is not None:  # else nothing outlives this process
+        if terms.expected not in (None, stores.deployment.store_id):
+            _log.warning("the store was made anew since it was last used from here")
+        known.remember(url, stores.deployment.store_id)
+    return stores
 
 
 async def prepare(settings: Settings, url: str, seed: Seed | None = None) -> None:
@@ -210,7 +266,6 @@ def _components(
     settings: Settings,
     url: str,
     clock: Clock,
-    root: RootSecret,
     stores: Stores,
     keys: KeyRing,
     passwords: Passwords,
@@ -256,15 +311,18 @@ def _components(
             trail=trail,
             events=events,
             clock=clock,
-            fingerprint_key=root.derive("fingerprint"),
+            fingerprint_key=stores.deployment.key.derive("fingerprint"),
             owner=f"{os.getpid()}-{secrets.token_hex(8)}",
             answer_refusal=codec.answer_refusal,
             answers_ttl_seconds=settings.answers.ttl,
+            requests_per_hour=settings.answers.requests_per_hour,
+            requests_per_hour_of_strangers=settings.answers.requests_per_hour_of_strangers,
         ),
         lifecycle=Lifecycle(
             instances=instances,
             registry=registry,
             tokens=stores.tokens,
+            keys=keys,
             trail=trail,
             events=events,
             clock=clock,
@@ -285,7 +343,7 @@ def _components(
 
 
 def _amqp(
-    components: Components, root: RootSecret, on_answered: Callable[[], Awaitable[None]] | None
+    components: Components, key: DeploymentKey, on_answered: Callable[[], Awaitable[None]] | None
 ) -> AmqpTransport | None:
     url = secret(components.settings.amqp.url)
     if url is None:
@@ -296,7 +354,7 @@ def _amqp(
         lifecycle=components.lifecycle,
         trail=components.trail,
         clock=components.clock,
-        digest_key=root.derive("fingerprint"),
+        digest_key=key.derive("fingerprint"),
         prefetch=components.settings.amqp.prefetch,
         allow_anonymous=components.settings.amqp.allow_anonymous,
         on_answered=on_answered,
@@ -330,10 +388,18 @@ async def _ensure_administrator(
             await stores.users.put(await _administrator(given, passwords))
         return
     # The file comes first: a crash in between leaves a password that the next start uses.
-    password = given or _kept_password(settings.state_dir / ADMIN_PASSWORD_FILE)
+    path = settings.state_dir / ADMIN_PASSWORD_FILE
+    password = given or _kept_password(path)
     made = await stores.users.create(await _administrator(password, passwords))
-    if made and given is None and sys.stdout.isatty():
+    if given is None and not made and not await _opens(password, stores, passwords):
+        _forget(path)  # another broker made the administrator first, with its own password
+    elif given is None and made and sys.stdout.isatty():
         sys.stdout.write(f"administrator {ADMINISTRATOR}, password {password.reveal()}\n")
+
+
+async def _opens(password: Secret, stores: Stores, passwords: Passwords) -> bool:
+    user = await stores.users.get(ROOT_REALM, ADMINISTRATOR)
+    return user is not None and await passwords.matches(user.password_hash, password)
 
 
 async def _administrator(password: Secret, passwords: Passwords) -> User:
@@ -354,6 +420,10 @@ def _make_private_folder(path: Path) -> None:
             f"{path} belongs to another user or can be written by others; "
             "give the broker a folder of its own, with mode 0700"
         )
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def _kept_password(path: Path) -> Secret:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adapters.directories.local import Passwords
 from adapters.instances.directory import InstanceDirectory
-from adapters.keys.files import KeyRing
+from adapters.keys.ring import KeyRing
 from adapters.sessions import Sessions
 from adapters.settings import Settings
 from broker.lifecycle import Lifecycle

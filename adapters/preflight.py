@@ -6,12 +6,15 @@ Nothing is opened that others use and nothing is changed: it can be asked beside
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from adapters.directories import users
 from adapters.instances import toml
-from adapters.keys.root_secret import ROOT_SECRET_FILE, RootSecretError, load_root_secret
+from adapters.keys.root_secret import RootSecretFile, WrappingKeyError, root_secret_from
+from adapters.keys.wrapping import certificate_of, factory_of
 from adapters.server import CertificateUnusable, tls_context
 from adapters.settings import Settings, secret
+from adapters.settings import warnings as settings_warnings
 from adapters.stores import check_url
 from broker.errors import InvalidInstance, InvalidRequest
 
@@ -24,9 +27,7 @@ def problems(settings: Settings) -> list[str]:
 def _problems(settings: Settings) -> Iterator[str]:
     yield from _said("store.url", lambda: check_url(settings.store_url))
     yield from _said("http.tls", lambda: tls_context(settings))
-    given = secret(settings.keys.root_secret)
-    if given is not None or (settings.state_dir / ROOT_SECRET_FILE).exists():
-        yield from _said("keys.root_secret", lambda: load_root_secret(settings.state_dir, given))
+    yield from _wrapping_keys(settings)
     file = settings.users.file
     if file is not None:
         yield from _said("users.file", lambda: users.read(file))
@@ -34,10 +35,41 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield from _said("instances", lambda path=path: toml.read(path))  # type: ignore[misc]  # bound now
 
 
+def _wrapping_keys(settings: Settings) -> Iterator[str]:
+    """A plug-in is loaded and not called, since it may ask a KMS."""
+    keys = settings.keys
+    if keys.wrapper:
+        yield from _said("keys.wrapper", lambda: factory_of(keys.wrapper))
+    if keys.wrapping_certificate is not None or keys.wrapping_key is not None:
+        yield from _said("keys.wrapping_certificate", lambda: certificate_of(settings))
+    if secret(keys.root_secret) is None:
+        yield from _said("keys.root_secret", RootSecretFile(settings.state_dir).found)
+    for name in ("root_secret", "previous_root_secret"):
+        given = secret(getattr(keys, name))
+        if given is not None:
+            where = f"keys.{name}"
+            yield from _said(where, partial(root_secret_from, given, "it"))
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What works but deserves a second look."""
+    keys, found = settings.keys, settings_warnings(settings)
+    if keys.wrapper and keys.wrapping_certificate is not None:
+        found.append(
+            "keys.wrapping_certificate: keys.wrapper wraps the deployment key in its place"
+        )
+    if (keys.wrapper or keys.wrapping_certificate is not None) and secret(keys.root_secret):
+        found.append(
+            "keys.root_secret: it still opens the store; remove it once all brokers use "
+            f"{'keys.wrapper' if keys.wrapper else 'keys.wrapping_certificate'}"
+        )
+    return found
+
+
 def _said(name: str, look: Callable[[], object]) -> Iterator[str]:
     try:
         look()
     except InvalidInstance as error:
         yield from (f"{name}: {key}: {said}" for key, said in error.problems)
-    except (InvalidRequest, RootSecretError, CertificateUnusable, ValueError) as error:
+    except (InvalidRequest, WrappingKeyError, CertificateUnusable, ValueError) as error:
         yield f"{name}: {error}"

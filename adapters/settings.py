@@ -143,13 +143,46 @@ class Store(Section):
     reap_seconds: float = Field(
         default=60.0, gt=0, description="Pause between removals of what expired."
     )
+    require_durable: bool = Field(
+        default=False, description="Refuse a store that may lose what it has acknowledged."
+    )
+    wait_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="Redis replicas that must have a write before it counts.",
+    )
 
 
 class Keys(Section):
-    """The deployment root secret, and the passphrase of the private keys."""
+    """What wraps the deployment key, and how signing keys change."""
 
     root_secret: SecretStr | None = None
-    passphrase: SecretStr | None = None
+    previous_root_secret: SecretStr | None = Field(
+        default=None, description="The one before, while a new one takes over."
+    )
+    wrapping_certificate: Path | None = Field(
+        default=None, description="PEM; its key wraps the deployment key, not a root secret."
+    )
+    wrapping_key: Path | None = Field(
+        default=None, description="PEM of the certificate's private key, RSA or EC."
+    )
+    wrapping_passphrase: SecretStr | None = Field(default=None, description="Of that key.")
+    wrapper: str = Field(
+        default="", description="Name of a plug-in that wraps the deployment key, such as a KMS."
+    )
+    passphrase: SecretStr | None = Field(
+        default=None, description="Of keys in files that an earlier version wrote."
+    )
+    jwks_max_age: int = Field(
+        default=300,
+        ge=1,
+        le=86400,
+        description="Seconds for which a client may keep the JWKS; a new key waits that long.",
+    )
+    rotate_every: int = Field(
+        default=0, ge=0, le=10 * MAX_SECONDS, description="Seconds a key signs for; 0: until told."
+    )
 
 
 class Admin(Section):
@@ -193,6 +226,12 @@ class Answers(Section):
         ge=60,
         le=MAX_SECONDS,
         description="Seconds for which an idempotent request keeps its answer.",
+    )
+    requests_per_hour: int = Field(
+        default=1_000_000, ge=1, description="Requests with an id that one requester may send."
+    )
+    requests_per_hour_of_strangers: int = Field(
+        default=1_000, ge=1, description="The same, of a caller known by its token alone."
     )
 
 

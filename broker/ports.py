@@ -143,17 +143,26 @@ class KeySource(Protocol):
     def signer(self, realm: str, key: SigningKey, key_id: str | None) -> Signer:
         """The signer of a claimed ``kid``; raises KeyUnavailable."""
 
+    def revoked(self, realm: str, key_id: str) -> bool:
+        """True for a compromised key: what it signed is not to be believed any more."""
+
 
 # -- stores --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class TokenQuery:
-    """Which records to list; None means any. ``after`` is the last alias of the page before."""
+    """Which records to list: those that match all that is given; None means any.
+
+    ``key_id`` is the ``kid`` that signed, ``parent`` the alias of the record that a token was
+    issued from. ``after`` is the last alias of the page before.
+    """
 
     instance: str | None = None
     principal: str | None = None
     realm: str | None = None
+    key_id: str | None = None
+    parent: str | None = None
     after: str | None = None
     limit: int = 1000
 
@@ -176,19 +185,30 @@ class TokenStore(Protocol):
 class RequestLedger(Protocol):
     """Which request was answered how: the reason why one request id gives one token."""
 
-    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim | Answer:
+    async def claim(
+        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+    ) -> Claim | Answer:
         """One atomic step. The proposal (or its earlier self, epoch raised) if it is ours to do,
         the stored answer if it is done.
 
+        Asked again by the owner that holds it, the claim is given again as it stands: the first
+        reply may have been lost. So an owner is one attempt, not one process. ``quota`` (at least
+        1) is how many new claims of one scope are stored in one window
+        (``idempotency.window_end``); None is no limit.
+
         Raises RequestConflict (other fingerprint), Gone (answer no longer kept),
-        RequestInProgress (a live owner holds it).
+        RequestInProgress (another live owner holds it), TooManyAttempts (a new request, over the
+        quota; nothing is stored).
         """
 
     async def commit(
         self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
     ) -> None:
         """One atomic step, durable when it returns: the token record, and the answer if the claim
-        is stored. Raises ClaimLost if the claim's epoch is not the stored one."""
+        is stored. The request is then remembered until its token has expired, at least.
+
+        Raises ClaimLost if the claim's epoch and owner are not the stored ones. Unavailable means
+        that the outcome is unknown: ``fetch`` tells, and the same commit may be tried again."""
 
     async def release(self, claim: Claim) -> None:
         """Give up a claim without an answer, so that the next attempt need not wait."""
@@ -248,6 +268,26 @@ class InstanceStore(Protocol):
 
     async def delete(self, instance: str, expected: str | None) -> bool:
         """True if it was there; raises PreconditionFailed."""
+
+
+class ConfigurationStore(Protocol):
+    """Small documents that brokers share, such as rings of keys; each is replaced as a whole.
+
+    A document is bytes under a name. ``generation`` is the same number as that of the
+    ``InstanceStore`` beside it: one look tells whether anything published has changed.
+    """
+
+    async def generation(self) -> int:
+        """A number that changes whenever a document does; cheap enough for every request."""
+
+    async def get(self, name: str) -> bytes | None: ...
+
+    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        """Compare and set, atomic, durable when it returns: True, and ``value`` stands under the
+        name, if ``expected`` stood there before. None stands for no document."""
+
+    async def list(self, prefix: str = "") -> dict[str, bytes]:
+        """All documents whose names begin with ``prefix``, in order of name."""
 
 
 class InstanceSource(Protocol):

@@ -18,6 +18,7 @@ from adapters.cli import (
     serving,
     store,
     tokens,
+    transfer,
     translating,
     users,
 )
@@ -25,9 +26,10 @@ from adapters.cli.client import CallFailed
 from adapters.demo import DemoFailed
 from adapters.server import CertificateUnusable, PortTaken
 from adapters.settings import InvalidSettings
+from adapters.transfer import TransferRefused
 from broker.errors import RemintError
 
-SENTENCES = (CallFailed, CertificateUnusable, DemoFailed, PortTaken)
+SENTENCES = (CallFailed, CertificateUnusable, DemoFailed, PortTaken, TransferRefused)
 
 app = typer.Typer(
     name="remint",
@@ -43,6 +45,7 @@ app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(store.app, name="store")
 translating.add_to(app)
+transfer.add_to(app)
 
 
 def main() -> None:

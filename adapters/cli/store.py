@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
+from adapters.cli import store_confirm, store_copy, store_migrate, store_slots
 from adapters.stores.redis import load_functions
 
 app = typer.Typer(help="The store behind the brokers.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps the name of the one command there is."""
+store_slots.add_to(app)
+store_migrate.add_to(app)
+store_copy.add_to(app)
+store_confirm.add_to(app)
 
 
 @app.command("load-functions")

@@ -1,8 +1,7 @@
-"""``/json/users`` and ``/json/keys``: what ``remint users`` and ``remint keys`` do from afar."""
+"""``/json/users``: what ``remint users`` does from afar."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -94,45 +93,6 @@ class UserAdministration:
         if user is None:
             raise NotFound(f"there is no user {shown(name)}")
         return user
-
-
-class KeyAdministration:
-    """Signing keys of one realm: their names and states, never the keys."""
-
-    def __init__(self, components: Components) -> None:
-        self._sessions = components.sessions
-        self._keys = components.keys
-
-    async def handle(self, call: Call, realm: str, rest: str) -> Reply:
-        session = await self._sessions.administrator(call.session_id, realm)
-        call.attempt.requester, call.attempt.realm = session.principal, realm
-        call.attempt.operation = f"keys {call.method.lower()}"
-        if call.method == "GET" and not rest:
-            keys = [key.shown() for key in self._keys.list(realm)]
-            return Reply({"result": keys, "resultCount": len(keys)})
-        if call.method == "POST" and not rest and call.action == "generate":
-            algorithm = (await call.json_object()).get("algorithm")
-            if not isinstance(algorithm, str):
-                raise InvalidRequest("name an algorithm: RS256 or ES256")
-            kid = await asyncio.to_thread(self._keys.generate, realm, algorithm)
-            call.attempt.key_id = kid
-            return Reply({"kid": kid}, 201)
-        if call.method == "POST" and not rest and call.action == "import":
-            body = await call.json_object()
-            certificate = _pem(body, "certificate") or None
-            key = _pem(body, "key")
-            kid = await asyncio.to_thread(self._keys.import_pem, realm, key, certificate)
-            call.attempt.key_id = kid
-            return Reply({"kid": kid}, 201)
-        raise MethodNotAllowed("use GET, or POST with _action=generate or import")
-
-
-def _pem(body: Mapping[str, Any], member: str) -> bytes:
-    """The PEM of a member; empty where there is none. Raises InvalidRequest."""
-    value = body.get(member) or ""
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{member} is PEM text")
-    return value.encode()
 
 
 def _blank(realm: str, name: str) -> User:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol
 
 import structlog
@@ -20,8 +20,6 @@ from broker.errors import MethodNotAllowed, NotFound, RemintError, Unavailable
 from broker.model import normal_realm
 from broker.ports import Attempt
 
-JWKS_MAX_AGE_SECONDS = 300
-
 _log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,6 +30,9 @@ class Health(Protocol):
     """Whether this process can take requests; the reasons why not, else an empty list."""
 
     def not_ready(self) -> list[str]: ...
+
+    def store_report(self) -> Mapping[str, object]:
+        """What an acknowledged write is worth, for people to read."""
 
 
 class FrontDoor:
@@ -110,8 +111,12 @@ class FrontDoor:
         realm = normal_realm(request.match_info.get("path", ""))
         if not self._components.realm_exists(realm):
             raise NotFound("there is no such realm")
-        headers = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_SECONDS}"}
-        return respond(Reply(self._components.keys.jwks(realm), headers=headers))
+        keys = self._components.keys
+        # What may be out of date is not to be kept: a key that is new elsewhere is missing in it.
+        fresh = await keys.refresh()
+        age = self._components.settings.keys.jwks_max_age
+        headers = {"Cache-Control": f"public, max-age={age}" if fresh else "no-cache"}
+        return respond(Reply(keys.jwks(realm), headers=headers))
 
     async def _live(self, request: web.Request) -> web.Response:
         return respond(Reply({"status": "alive"}))
@@ -120,7 +125,7 @@ class FrontDoor:
         reasons = self._health.not_ready()
         if reasons:
             return respond(Reply({"status": "not ready", "reasons": reasons}, 503))
-        return respond(Reply({"status": "ready"}))
+        return respond(Reply({"status": "ready", "store": self._health.store_report()}))
 
 
 async def _expect(request: web.Request) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from adapters.components import Components
 from adapters.http import realm_path
-from adapters.http.administration import KeyAdministration, UserAdministration
+from adapters.http.administration import UserAdministration
 from adapters.http.call import Call, Reply
+from adapters.http.keys import KeyAdministration
 from adapters.http.sessions import Logins
 from broker.errors import MethodNotAllowed, NotFound
 from broker.model import normal_realm

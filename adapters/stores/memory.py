@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, replace
 
+from adapters.keys.deployment import Deployment, DeploymentKey
 from adapters.stores import (
     ABANDONED_CLAIM_SECONDS,
     TOMBSTONE_SECONDS,
@@ -24,6 +25,7 @@ from broker.errors import (
     RequestInProgress,
     UnknownInstance,
 )
+from broker.idempotency import over_quota, window_end
 from broker.model import Answer, Claim, InstanceDocument, Secret, Session, TokenRecord, User
 from broker.ports import TokenQuery
 
@@ -31,13 +33,16 @@ from broker.ports import TokenQuery
 def open_memory() -> Stores:
     """Empty stores; the ledger and the tokens share their records."""
     records: dict[str, TokenRecord] = {}
+    instances = MemoryInstances()
     return Stores(
         tokens=MemoryTokens(records),
         ledger=MemoryLedger(records),
         replays=MemoryReplays(),
         sessions=MemorySessions(),
-        instances=MemoryInstances(),
+        instances=instances,
         users=MemoryUsers(),
+        configuration=MemoryConfiguration(instances),
+        deployment=Deployment(DeploymentKey.random(), "memory"),
     )
 
 
@@ -57,6 +62,8 @@ class MemoryTokens:
             if query.instance in (None, record.instance)
             and query.principal in (None, record.principal)
             and query.realm in (None, record.realm)
+            and query.key_id in (None, record.key_id)
+            and query.parent in (None, record.parent)
             and (query.after is None or record.alias > query.after)
         )
         return sorted(wanted, key=lambda record: record.alias)[: query.limit]
@@ -92,8 +99,11 @@ class MemoryLedger:
     def __init__(self, records: dict[str, TokenRecord]) -> None:
         self._records = records
         self._requests: dict[tuple[str | None, str | None], _Request] = {}
+        self._counted: dict[tuple[str | None, int], int] = {}
 
-    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim | Answer:
+    async def claim(
+        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+    ) -> Claim | Answer:
         if not proposal.stored:
             return proposal
         key = (proposal.scope, proposal.request_id)
@@ -101,6 +111,7 @@ class MemoryLedger:
         forget_at = lease_until + ABANDONED_CLAIM_SECONDS
         request = self._requests.get(key)
         if request is None:
+            self._count(proposal, now, quota)
             first = replace(proposal, epoch=1)
             self._requests[key] = _Request(first, lease_until, forget_at)
             return first
@@ -110,9 +121,12 @@ class MemoryLedger:
                 raise Gone("the answer to this request is not kept any more")
             return request.answer
         # A lease from beyond one lease's length means that the clock went back.
-        if now < request.lease_until <= lease_until:
-            raise RequestInProgress("this request is being worked on")
         earlier = request.claim
+        if now < request.lease_until <= lease_until:
+            if earlier.owner != proposal.owner:
+                raise RequestInProgress("this request is being worked on")
+            request.lease_until, request.forget_at = lease_until, forget_at
+            return earlier
         request.claim = replace(earlier, owner=proposal.owner, epoch=earlier.epoch + 1)
         request.lease_until, request.forget_at = lease_until, forget_at
         return request.claim
@@ -127,9 +141,11 @@ class MemoryLedger:
             known = self._records.setdefault(record.alias, record)
             if known.token_id != record.token_id:
                 raise Conflict("another token has this id", detail=f"alias {record.alias}")
+            if claim.stored:
+                self._records[record.alias] = record
         if request is not None:
             request.answer, request.answer_until = answer, answer_until
-            request.forget_at = answer_until + TOMBSTONE_SECONDS
+            request.forget_at = max(answer_until + TOMBSTONE_SECONDS, answer.expires_at or 0)
 
     async def release(self, claim: Claim) -> None:
         request = self._held(claim)
@@ -151,6 +167,8 @@ class MemoryLedger:
         return request.answer
 
     async def reap(self, now: float) -> int:
+        for window in [window for window in self._counted if window[1] <= now]:
+            del self._counted[window]
         changed = 0
         for key, request in list(self._requests.items()):
             if request.forget_at <= now:
@@ -168,9 +186,20 @@ class MemoryLedger:
     def _held(self, claim: Claim) -> _Request | None:
         """The open request that ``claim`` still holds."""
         request = self._requests.get((claim.scope, claim.request_id))
-        if request is None or request.done or request.claim.epoch != claim.epoch:
+        if request is None or request.done:
             return None
-        return request
+        known = request.claim
+        return request if (known.epoch, known.owner) == (claim.epoch, claim.owner) else None
+
+    def _count(self, proposal: Claim, now: float, quota: int | None) -> None:
+        """One more new request of its scope; raises TooManyAttempts if it has had its share."""
+        if quota is None:
+            return
+        window = (proposal.scope, window_end(now))
+        used = self._counted.get(window, 0)
+        if used >= quota:
+            raise over_quota(now)
+        self._counted[window] = used + 1
 
 
 def _same_request(claim: Claim, fingerprint: bytes) -> None:
@@ -262,12 +291,46 @@ class MemoryInstances:
             return False
         _same_revision(present, expected)
         del self._documents[instance.casefold()]
-        self._generation += 1
+        self.changed()
         return True
+
+    def changed(self) -> None:
+        self._generation += 1
 
     def _keep(self, document: InstanceDocument) -> None:
         self._documents[document.id.casefold()] = document
-        self._generation += 1
+        self.changed()
+
+
+class MemoryConfiguration:
+    """ConfigurationStore."""
+
+    def __init__(self, instances: MemoryInstances) -> None:
+        self._instances = instances
+        self._documents: dict[str, bytes] = {}
+
+    async def generation(self) -> int:
+        return await self._instances.generation()
+
+    async def get(self, name: str) -> bytes | None:
+        return self._documents.get(name)
+
+    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        if self._documents.get(name) != expected:
+            return False
+        if value is None:
+            self._documents.pop(name, None)
+        else:
+            self._documents[name] = value
+        self._instances.changed()
+        return True
+
+    async def list(self, prefix: str = "") -> dict[str, bytes]:
+        return {
+            name: value
+            for name, value in sorted(self._documents.items())
+            if name.startswith(prefix)
+        }
 
 
 def _same_revision(present: InstanceDocument, expected: str | None) -> None:

@@ -1,4 +1,4 @@
-#!lua name=remint_1
+#!lua name=remint_2
 -- What Remint does in Redis in one atomic step. An administrator loads this library; the broker
 -- only calls it. Redis 7.0 or newer.
 --
@@ -6,7 +6,7 @@
 -- which leases and ends are judged. Redis's own clock sets the times to live, which are nothing
 -- but a safety net a day after the end. What is deleted or read may be so even when memory is full.
 
-local PREFIX = 'remint_1_'
+local PREFIX = 'remint_2_'
 local REVISION = 1
 local SAFETY_SECONDS = 86400
 local REVISIT_SECONDS = 900 -- how often a reaper looks at a request without an answer
@@ -60,15 +60,40 @@ local function reschedule(keys, args)
 end
 
 -- -- the ledger of requests ---------------------------------------------------------------------
--- A hash: f fingerprint, e epoch, l lease until, c sealed claim, a sealed answer, u answer until,
--- g forget at. Open while there is no u; after that gone once there is no a.
+-- A hash: f fingerprint, e epoch, o that epoch and its owner, l lease until, c sealed claim,
+-- a sealed answer, u answer until, g forget at. Open while there is no u; after that gone once there
+-- is no a. Brokers of the version before write no o and raise e alone.
 
+-- Whether `owner` holds the claim of that epoch; true as well where the owner is not known.
+local function owned(known, epoch, owner)
+  local since, first = string.match(known or '', '^(%d+) (.*)$')
+  return tonumber(since) ~= tonumber(epoch) or first == owner
+end
+
+-- One more in a window that ends at `ends_at`; false if `quota` are counted.
+local function counted(key, quota, ends_at)
+  local used = tonumber(redis.call('GET', key) or 0)
+  if used >= tonumber(quota) then
+    return false
+  end
+  redis.call('INCR', key)
+  if used == 0 then
+    keep(key, ends_at)
+  end
+  return true
+end
+
+-- keys[2], if there is one, counts new requests: `quota` at most, in a window that ends at
+-- `ends_at`. In a cluster the counter is on another server, and `count` is called beside this.
 local function claim(keys, args)
-  local fingerprint, now, lease_until, forget_at, sealed = unpack(args)
-  local known = redis.call('HMGET', keys[1], 'f', 'e', 'l', 'c', 'a', 'u')
+  local fingerprint, now, lease_until, forget_at, sealed, owner, quota, ends_at = unpack(args)
+  local known = redis.call('HMGET', keys[1], 'f', 'e', 'l', 'c', 'a', 'u', 'o')
   if not known[1] then
-    redis.call('HSET', keys[1], 'f', fingerprint, 'e', 1, 'l', lease_until, 'c', sealed,
-      'g', forget_at)
+    if keys[2] and not counted(keys[2], quota, ends_at) then
+      return {'over'}
+    end
+    redis.call('HSET', keys[1], 'f', fingerprint, 'e', 1, 'o', '1 ' .. owner, 'l', lease_until,
+      'c', sealed, 'g', forget_at)
     keep(keys[1], forget_at)
     return {'new'}
   end
@@ -82,27 +107,52 @@ local function claim(keys, args)
     return {'answer', known[5]}
   end
   -- A lease from beyond one lease's length means that the clock went back: it proves nothing.
-  local leased_until = tonumber(known[3])
+  local epoch, leased_until = tonumber(known[2]), tonumber(known[3])
   if leased_until > tonumber(now) and leased_until <= tonumber(lease_until) then
-    return {'busy'}
+    if known[7] ~= epoch .. ' ' .. owner then
+      return {'busy'}
+    end
+  else
+    epoch = epoch + 1
   end
-  local epoch = tonumber(known[2]) + 1
-  redis.call('HSET', keys[1], 'e', epoch, 'l', lease_until, 'g', forget_at)
+  redis.call('HSET', keys[1], 'e', epoch, 'o', epoch .. ' ' .. owner, 'l', lease_until,
+    'g', forget_at)
   keep(keys[1], forget_at)
   return {'taken', epoch, known[4]}
 end
 
-local function held(key, epoch)
-  local known = redis.call('HMGET', key, 'e', 'u')
-  return known[1] and not known[2] and tonumber(known[1]) == tonumber(epoch)
+local function count(keys, args)
+  return counted(keys[1], args[1], args[2]) and 1 or 0
 end
 
--- Claim's epoch, sealed answer, its end, when to forget it; then the record and its end, if any.
+-- One less: what was counted was not a new request.
+local function uncount(keys, args)
+  local used = tonumber(redis.call('GET', keys[1]) or 0)
+  if used > 0 then
+    redis.call('SET', keys[1], used - 1, 'KEEPTTL')
+  end
+end
+
+local function held(key, epoch, owner)
+  local known = redis.call('HMGET', key, 'e', 'u', 'o')
+  return known[1] and not known[2] and tonumber(known[1]) == tonumber(epoch)
+    and owned(known[3], epoch, owner)
+end
+
+-- Undo a first claim, as if it had not been made.
+local function unclaim(keys, args)
+  if held(keys[1], 1, args[1]) then
+    redis.call('DEL', keys[1])
+  end
+end
+
+-- Claim's epoch and owner, sealed answer, its end, when to forget it; then the record and its end,
+-- if any.
 -- 0 if the claim is lost. Outside a cluster, keys[3] is the pointer that was written just before,
 -- and -1 says that it is another token's.
 local function commit(keys, args)
-  local epoch, answer, answer_until, forget_at, record, record_until, pointer = unpack(args)
-  if not held(keys[1], epoch) then
+  local epoch, owner, answer, answer_until, forget_at, record, record_until, pointer = unpack(args)
+  if not held(keys[1], epoch, owner) then
     return 0
   end
   if keys[3] and redis.call('GET', keys[3]) ~= pointer then
@@ -119,9 +169,15 @@ local function commit(keys, args)
 end
 
 local function release(keys, args)
-  if held(keys[1], args[1]) then
+  if held(keys[1], args[1], args[2]) then
     redis.call('HSET', keys[1], 'l', 0)
   end
+end
+
+-- A function, though it only reads: where replicas are waited for, they are after each function, and
+-- an answer must not be given out before they have it.
+local function fetch(keys)
+  return redis.call('HMGET', keys[1], 'f', 'a', 'u')
 end
 
 -- Whether something changed, and when to look again.
@@ -207,41 +263,79 @@ end
 -- keys[1] is a sorted set of names without scores: a letter, 16 bytes of digest (none after "a"),
 -- the alias, a zero byte, the second in which the entry was made. keys[2] says when tokens expire;
 -- its members are the three digests of 16 bytes and the alias.
+--
+-- The letters: "a" all, "i" by instance, "p" by principal, "r" by realm; since schema 2 also "k" by
+-- key and "c" by parent, for those that have one. Brokers of schema 1 read the members of keys[2],
+-- so they stay as they are, and "k" and "c" come as stems (letter and digest) beside the member.
 
-local function prefixes(member)
+-- The names of a member and of the stems that follow it in args.
+local function prefixes(args, at)
+  local member = args[at]
   local alias = string.sub(member, 49)
-  return {
+  local names = {
     'a' .. alias .. '\0',
     'i' .. string.sub(member, 1, 16) .. alias .. '\0',
     'p' .. string.sub(member, 17, 32) .. alias .. '\0',
     'r' .. string.sub(member, 33, 48) .. alias .. '\0',
   }
+  for stem = at + 1, #args do
+    names[#names + 1] = args[stem] .. alias .. '\0'
+  end
+  return names
 end
 
-local function unindex(keys, args)
-  for _, member in ipairs(args) do
-    for _, prefix in ipairs(prefixes(member)) do
-      redis.call('ZREMRANGEBYLEX', keys[1], '[' .. prefix, '(' .. prefix .. '\255')
-    end
-    redis.call('ZREM', keys[2], member)
+local function named(key, prefix)
+  return redis.call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
+end
+
+local function unname(key, names)
+  for _, prefix in ipairs(names) do
+    redis.call('ZREMRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255')
   end
 end
 
+-- A member, then stems.
+local function unindex(keys, args)
+  unname(keys[1], prefixes(args, 1))
+  redis.call('ZREM', keys[2], args[1])
+end
+
+-- When the token expires, its member, then stems.
 local function index(keys, args)
   local expires_at, member = args[1], args[2]
-  local names = prefixes(member)
-  local known = redis.call('ZRANGEBYLEX', keys[1], '[' .. names[1], '(' .. names[1] .. '\255')
-  if #known > 0 then -- written before: its age starts anew
-    for _, prefix in ipairs(names) do
-      redis.call('ZREMRANGEBYLEX', keys[1], '[' .. prefix, '(' .. prefix .. '\255')
-    end
+  local names = prefixes(args, 2)
+  if named(keys[1], names[1]) then -- written before: its age starts anew
+    unname(keys[1], names)
   end
   local made = string.format('%d', clock())
-  redis.call('ZADD', keys[1], 0, names[1] .. made, 0, names[2] .. made, 0, names[3] .. made,
-    0, names[4] .. made)
+  local entries = {}
+  for _, prefix in ipairs(names) do
+    entries[#entries + 1] = 0
+    entries[#entries + 1] = prefix .. made
+  end
+  redis.call('ZADD', keys[1], unpack(entries))
   redis.call('ZADD', keys[2], 'LT', expires_at, member)
   keep_at_least(keys[1], expires_at)
   keep_at_least(keys[2], expires_at)
+end
+
+-- An alias, then stems, of which those it lacks are added. They get the age of its other entries,
+-- and none is written once those are gone: the token ended meanwhile.
+local function index_more(keys, args)
+  local known = named(keys[1], 'a' .. args[1] .. '\0')
+  if not known then
+    return 0
+  end
+  local made = string.match(known, '%z(%d+)$')
+  local added = 0
+  for at = 2, #args do
+    local prefix = args[at] .. args[1] .. '\0'
+    if not named(keys[1], prefix) then
+      redis.call('ZADD', keys[1], 0, prefix .. made)
+      added = added + 1
+    end
+  end
+  return added
 end
 
 -- Drop entries that were found without a record, unless their record may still be on its way.
@@ -372,6 +466,34 @@ local function delete_instance(keys, args)
   return changed(keys, args[1])
 end
 
+-- -- configuration that brokers share --------------------------------------------------------------
+-- A hash of strings: digest of the document (none where it is not there), sealed document.
+
+local function swap_configuration(keys, args)
+  local channel, field, expected, value = unpack(args)
+  local known = redis.call('HGET', keys[1], field)
+  local digest = known and string.match(known, '^(%S+) ') or ''
+  if digest ~= expected then
+    return {'differs', 0}
+  end
+  if value == '' then
+    redis.call('HDEL', keys[1], field)
+  else
+    redis.call('HSET', keys[1], field, value)
+  end
+  return changed(keys, channel)
+end
+
+-- Replace a field of the store's marker, if it is as expected ('' where it is not there).
+local function swap_meta(keys, args)
+  local field, expected, value = unpack(args)
+  if (redis.call('HGET', keys[1], field) or '') ~= expected then
+    return 0
+  end
+  redis.call('HSET', keys[1], field, value)
+  return 1
+end
+
 -- -- their names --------------------------------------------------------------------------------
 
 local function revision()
@@ -390,14 +512,19 @@ offer('revision', revision, {'no-writes'})
 offer('schedule', schedule)
 offer('reschedule', reschedule, FREES)
 offer('claim', claim)
+offer('unclaim', unclaim, FREES)
+offer('count', count)
+offer('uncount', uncount, FREES)
 offer('commit', commit)
 offer('release', release, FREES)
+offer('fetch', fetch, {'no-writes', 'allow-oom'})
 offer('reap_request', reap_request, FREES)
 offer('point', point)
 offer('add', add)
 offer('take', take, FREES)
 offer('unpoint', unpoint, FREES)
 offer('index', index)
+offer('index_more', index_more)
 offer('unindex', unindex, FREES)
 offer('drop', drop, FREES)
 offer('spend', spend)
@@ -408,3 +535,5 @@ offer('reap_session', reap_session, FREES)
 offer('create_instance', create_instance)
 offer('replace_instance', replace_instance)
 offer('delete_instance', delete_instance, FREES)
+offer('swap_configuration', swap_configuration)
+offer('swap_meta', swap_meta)

@@ -10,6 +10,7 @@ import orjson
 from adapters.keys.root_secret import Sealer
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import DOCUMENTS, GENERATION, INSTANCES_CHANNEL, tag
+from adapters.stores.redis_links import Command
 from adapters.stores.redis_schema import function
 from adapters.stores.sealing import opened, plain
 from broker.errors import AlreadyPublished, PreconditionFailed, Unavailable, UnknownInstance
@@ -86,10 +87,17 @@ class RedisInstances:
 
     async def _change(self, name: str, *words: Any) -> bytes:
         """The function's word; its generation is known from here on."""
+        return await self._changed(
+            ("FCALL", function(name), 2, DOCUMENTS, GENERATION, INSTANCES_CHANNEL, *words)
+        )
+
+    async def changed_by(self, command: Command) -> bool:
+        """Run a function that moves the generation when it does something; True if it did."""
+        return await self._changed(command) == b"done"
+
+    async def _changed(self, command: Command) -> bytes:
         try:
-            status, generation = await self._commands.call(
-                "FCALL", function(name), 2, DOCUMENTS, GENERATION, INSTANCES_CHANNEL, *words
-            )
+            status, generation = await self._commands.call(*command)
         except BaseException:
             self.stale()  # it may have happened
             raise

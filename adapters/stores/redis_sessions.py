@@ -7,6 +7,7 @@ sealed, bound to its id. The times that a touch moves stand outside the seal.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 
 import orjson
 
@@ -14,6 +15,7 @@ from adapters.keys.root_secret import Sealer
 from adapters.stores import TOUCH_SECONDS
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import SESSION, due, key, shard_of, text_of
+from adapters.stores.redis_links import Command
 from adapters.stores.redis_reaper import reap_due
 from adapters.stores.redis_schema import function
 from adapters.stores.sealing import opened, plain
@@ -32,7 +34,23 @@ class RedisSessions:
         self._digest_key = digest_key
 
     async def put(self, session: Session) -> None:
-        slot = self._slot(session.id)
+        await self._commands.calls(self._puts(self._slot(session.id), session))
+
+    async def kept(self, slots: Sequence[str]) -> list[Session | None]:
+        """Sessions by the digest of their id, which stands where the id would: nobody knows it."""
+        values = await self._commands.calls([("GET", key(slot, SESSION)) for slot in slots])
+        return [
+            None if value is None else self._session(slot, value, Secret(slot))
+            for slot, value in zip(slots, values, strict=True)
+        ]
+
+    async def keep(self, sessions: Sequence[Session]) -> None:
+        """Write sessions that have such a digest for an id."""
+        await self._commands.calls(
+            [command for each in sessions for command in self._puts(each.id.reveal(), each)]
+        )
+
+    def _puts(self, slot: str, session: Session) -> list[Command]:
         fixed = [
             session.uid,
             session.principal,
@@ -44,18 +62,17 @@ class RedisSessions:
         sealed = self._sealer.seal(plain(fixed), _context(slot))
         times = (session.last_access_at, session.max_idle_seconds, session.life_expires_at)
         ends_at = min(session.idle_expires_at, session.life_expires_at)
-        await self._commands.calls(
-            [
-                ("FCALL", function("schedule"), 1, due(_KIND, shard_of(slot)), ends_at, slot),
-                ("FCALL", function("put_session"), 1, key(slot, SESSION), *times, sealed),
-            ]
-        )
+        return [
+            ("FCALL", function("schedule"), 1, due(_KIND, shard_of(slot)), ends_at, slot),
+            ("FCALL", function("put_session"), 1, key(slot, SESSION), *times, sealed),
+        ]
 
     async def get(self, session_id: Secret) -> Session | None:
         slot = self._slot(session_id)
         value = await self._commands.call("GET", key(slot, SESSION))
-        if value is None:
-            return None
+        return None if value is None else self._session(slot, value, session_id)
+
+    def _session(self, slot: str, value: bytes, session_id: Secret) -> Session:
         try:
             last, idle, life_end, sealed = value.split(b" ", 3)
         except ValueError:

@@ -17,7 +17,7 @@ _LIST = "SELECT id, realm, revision, format, body FROM instances ORDER BY id"
 _INSERT = "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _UPDATE = "UPDATE instances SET realm = ?, revision = ?, format = ?, body = ? WHERE id = ?"
 _GENERATION = "SELECT value FROM meta WHERE name = 'instances-generation'"
-_NEXT_GENERATION = "UPDATE meta SET value = value + 1 WHERE name = 'instances-generation'"
+NEXT_GENERATION = "UPDATE meta SET value = value + 1 WHERE name = 'instances-generation'"
 
 
 class SqliteInstances:
@@ -56,7 +56,7 @@ class SqliteInstances:
             )
             if not created.rowcount:
                 raise AlreadyPublished("an instance is published under that name")
-            connection.execute(_NEXT_GENERATION)
+            connection.execute(NEXT_GENERATION)
 
         await self._database.write(work)
 
@@ -70,7 +70,7 @@ class SqliteInstances:
                 _UPDATE,
                 (document.realm, document.revision, document.format, body, document.id),
             )
-            connection.execute(_NEXT_GENERATION)
+            connection.execute(NEXT_GENERATION)
 
         await self._database.write(work)
 
@@ -86,7 +86,7 @@ class SqliteInstances:
             if not _present(connection, instance, expected):
                 return False
             connection.execute("DELETE FROM instances WHERE id = ?", (instance,))
-            connection.execute(_NEXT_GENERATION)
+            connection.execute(NEXT_GENERATION)
             return True
 
         return await self._database.write(work)

@@ -6,7 +6,6 @@ come here; session ids and one-time tokens come as SHA-256 digests.
 
 from __future__ import annotations
 
-import hmac
 import os
 import sqlite3
 import stat
@@ -81,7 +80,31 @@ _VERSION_1 = (
     """,
 )
 
-MIGRATIONS = (_VERSION_1,)
+_VERSION_2 = (
+    """
+    CREATE TABLE configuration (
+        name TEXT PRIMARY KEY, digest BLOB NOT NULL, sealed BLOB NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX tokens_by_key ON tokens (key_id, alias) WHERE key_id IS NOT NULL",
+    "CREATE INDEX tokens_by_parent ON tokens (parent, alias) WHERE parent IS NOT NULL",
+    # how Redis calls what is kept here by another digest, so that a store can move there
+    "ALTER TABLE sessions ADD COLUMN tag BLOB",
+    "CREATE TABLE spent_tags (digest BLOB PRIMARY KEY, tag BLOB NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TRIGGER spent_tags_end AFTER DELETE ON replays
+    BEGIN DELETE FROM spent_tags WHERE digest = old.digest; END
+    """,
+    """
+    CREATE TABLE quotas (
+        scope TEXT NOT NULL, ends_at INTEGER NOT NULL, used INTEGER NOT NULL,
+        PRIMARY KEY (scope, ends_at)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX quotas_by_end ON quotas (ends_at)",
+)
+
+MIGRATIONS = (_VERSION_1, _VERSION_2)
 """Statements that lead from one schema version to the next; the version is their number."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -101,7 +124,7 @@ def unavailable(error: Exception) -> Unavailable:
     return Unavailable("the store cannot be reached", detail=f"sqlite: {error}")
 
 
-def prepare(path: Path, fingerprint: bytes) -> None:
+def prepare(path: Path) -> None:
     """Make the file and its tables, or check that they are ours. Blocks for a moment.
 
     Raises ForeignStore, SchemaTooNew, and Unavailable if the file cannot be opened.
@@ -115,7 +138,6 @@ def prepare(path: Path, fingerprint: bytes) -> None:
         _use_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
         _migrate(connection)
-        _recognise(connection, fingerprint)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise unavailable(error) from error
@@ -163,15 +185,3 @@ def _migrate(connection: sqlite3.Connection) -> None:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _recognise(connection: sqlite3.Connection, fingerprint: bytes) -> None:
-    """The first broker leaves the fingerprint of its root secret; others must have the same."""
-    connection.execute(
-        "INSERT INTO meta VALUES ('root-secret', ?) ON CONFLICT DO NOTHING", (fingerprint,)
-    )
-    (known,) = connection.execute("SELECT value FROM meta WHERE name = 'root-secret'").fetchone()
-    if not hmac.compare_digest(known, fingerprint):
-        raise ForeignStore(
-            "the store was written with another root secret; give this broker the same one"
-        )

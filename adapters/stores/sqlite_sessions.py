@@ -1,8 +1,13 @@
-"""Sessions, kept by the SHA-256 digest of their id: a copy of the file opens no session."""
+"""Sessions, kept by the SHA-256 digest of their id: a copy of the file opens no session.
+
+The keyed digest by which Redis keeps them stands beside it, so that they can move there. A session
+of an earlier version gets it when it is next used.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import sqlite3
 
 from adapters.stores import REAP_CHUNK, TOUCH_SECONDS
@@ -12,15 +17,15 @@ from broker.model import Secret, Session
 
 _PUT = (
     "INSERT OR REPLACE INTO sessions (digest, uid, principal, realm, created_at, last_access_at, "
-    "max_idle_seconds, max_life_seconds, interim, user_stamp) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "max_idle_seconds, max_life_seconds, interim, user_stamp, tag) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GET = (
     "SELECT uid, principal, realm, created_at, last_access_at, max_idle_seconds, "
     "max_life_seconds, interim, user_stamp FROM sessions WHERE digest = ?"
 )
 _TOUCH = (
-    "UPDATE sessions SET last_access_at = :now "
+    "UPDATE sessions SET last_access_at = :now, tag = :tag "
     "WHERE digest = :digest AND last_access_at <= :now - :pause AND ends_at > :now"
 )
 _REAP = (
@@ -31,8 +36,9 @@ _REAP = (
 class SqliteSessions:
     """SessionStore."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tag_key: bytes) -> None:
         self._database = database
+        self._tag_key = tag_key
 
     async def put(self, session: Session) -> None:
         values = (
@@ -46,6 +52,7 @@ class SqliteSessions:
             session.max_life_seconds,
             session.interim,
             session.user_stamp,
+            self._tag(session.id),
         )
 
         def work(connection: sqlite3.Connection) -> None:
@@ -75,11 +82,16 @@ class SqliteSessions:
         session = await self.get(session_id)
         if session is None or now - session.last_access_at < TOUCH_SECONDS:
             return
-        digest = _digest(session_id)
+        values = {
+            "now": now,
+            "pause": TOUCH_SECONDS,
+            "digest": _digest(session_id),
+            "tag": self._tag(session_id),
+        }
 
         # The statement asks again: the session may have been touched, ended or reaped meanwhile.
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_TOUCH, {"now": now, "digest": digest, "pause": TOUCH_SECONDS})
+            connection.execute(_TOUCH, values)
 
         await self._database.write(work)
 
@@ -98,7 +110,14 @@ class SqliteSessions:
 
         return await reaped_in_chunks(self._database, work)
 
+    def _tag(self, session_id: Secret) -> bytes:
+        return hmac.digest(self._tag_key, _text(session_id), "sha256")
+
 
 def _digest(session_id: Secret) -> bytes:
+    return hashlib.sha256(_text(session_id)).digest()
+
+
+def _text(session_id: Secret) -> bytes:
     # a header may hold bytes that are no text; they name no session, and are no error either
-    return hashlib.sha256(session_id.reveal().encode("utf-8", "surrogatepass")).digest()
+    return session_id.reveal().encode("utf-8", "surrogatepass")

@@ -23,6 +23,7 @@ from broker.testing.builders import (
     an_instance_document,
 )
 from broker.testing.clock import FrozenClock
+from broker.testing.configuration_contract import ConfigurationStoreContract
 from broker.testing.fakes import RecordingAuditSink, RecordingEventSink
 from broker.testing.instance_contract import InstanceStoreContract
 from broker.testing.ledger_contract import RequestLedgerContract
@@ -34,6 +35,7 @@ from broker.testing.user_contract import UserStoreContract
 
 __all__ = [
     "NOW",
+    "ConfigurationStoreContract",
     "FrozenClock",
     "InstanceStoreContract",
     "RecordingAuditSink",

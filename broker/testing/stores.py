@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from broker.ports import (
+    ConfigurationStore,
     InstanceStore,
     ReplayCache,
     RequestLedger,
@@ -34,3 +35,6 @@ class StoresUnderTest(Protocol):
 
     @property
     def users(self) -> UserStore: ...
+
+    @property
+    def configuration(self) -> ConfigurationStore: ...

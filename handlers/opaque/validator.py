@@ -45,6 +45,6 @@ class OpaqueValidator:
             attributes=user.attributes,
             authenticated_at=record.issued_at,
             not_after=record.expires_at,
-            parent=record.token_id,
+            parent=record.alias,
             one_time_token=record.token_id,
         )
