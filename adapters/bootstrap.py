@@ -30,10 +30,12 @@ from adapters.keys.files import KeyFiles, KeyRingError
 from adapters.keys.ring import TEND_SECONDS, KeyRing
 from adapters.keys.root_secret import WrappingKeyError
 from adapters.keys.wrapping import wrappers_of
+from adapters.realms import Realms
 from adapters.sessions import Sessions
 from adapters.settings import Settings, secret
 from adapters.stores import StoreRefused, Stores, Terms, open_stores
 from adapters.stores.guard import KnownStores
+from adapters.stores.lost_writes import lost
 from adapters.telemetry.audit import AuditFile
 from adapters.telemetry.log import EventLog
 from broker.lifecycle import Lifecycle
@@ -73,6 +75,7 @@ class Broker:
     stores: Stores
     audit: AuditSink
     amqp: AmqpTransport | None = None
+    warnings: list[str] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _draining: bool = False
 
@@ -103,7 +106,7 @@ class Broker:
         return {
             "durable": found.durable,
             "settings": dict(found.settings),
-            "warnings": list(found.sentences),
+            "warnings": [*found.sentences, *self.warnings],
         }
 
     async def failed(self) -> None:
@@ -148,6 +151,7 @@ class Broker:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 await self.components.keys.refresh()
+                await self.components.realms.refresh()
                 if isinstance(self.audit, AuditFile):
                     self.audit.follow()
             except Exception as error:
@@ -204,6 +208,15 @@ async def build(
         events=events,
         may_change=stores.current,
     )
+    realms = Realms(
+        configuration=stores.configuration,
+        instances=stores.instances,
+        users=stores.users,
+        declared=settings.realms,
+        prepare=keys.ensure,
+        forget=keys.forget,
+    )
+    await realms.refresh()
     passwords = passwords or Passwords(
         threads=settings.passwords.threads, max_waiting=settings.passwords.max_waiting
     )
@@ -216,12 +229,14 @@ async def build(
         clock,
         stores,
         keys,
+        realms,
         passwords,
         audit,
         events,
     )
     broker = Broker(components, url, stores, audit)
     if first:
+        await _look_for_lost_writes(broker)
         await _ensure_administrator(settings, stores, passwords, declared=declared)
         if declared:
             await _bring_up_to_date(components, stores)
@@ -256,6 +271,20 @@ async def opened_stores(settings: Settings, *, confirmed: bool = False) -> Store
     return stores
 
 
+async def _look_for_lost_writes(broker: Broker) -> None:
+    """A Redis that came back without its last writes is used all the same, but not in silence."""
+    settings = broker.components.settings
+    audit = settings.audit.file or settings.state_dir / "audit.log"
+    missing = await lost(audit, broker.stores.tokens, broker.components.clock.now())
+    if missing:
+        sentence = (
+            f"the store has lost writes: the last {missing} tokens that this broker issued are not "
+            "in it, and what was cancelled at that time may be valid again (docs/operating.md)"
+        )
+        broker.warnings.append(sentence)
+        _log.error(sentence)
+
+
 async def prepare(settings: Settings, url: str, seed: Seed | None = None) -> None:
     """What a first start makes, before any worker is forked."""
     broker = await build(settings, url=url, first=True, seed=seed)
@@ -268,6 +297,7 @@ def _components(
     clock: Clock,
     stores: Stores,
     keys: KeyRing,
+    realms: Realms,
     passwords: Passwords,
     audit: AuditSink,
     events: EventSink,
@@ -292,7 +322,7 @@ def _components(
         keys=keys,
         events=events,
         clock=clock,
-        realm_exists=lambda realm: realm in settings.all_realms,
+        realm_exists=realms.exists,
         allow_short_hmac="short-hmac" in settings.security.allow_legacy_output,
     )
     return Components(
@@ -304,6 +334,7 @@ def _components(
             instances=instances,
             registry=registry,
             ledger=stores.ledger,
+            tokens=stores.tokens,
             mapper=ProfileClaimsMapper(stores.users),
             replays=stores.replays,
             keys=keys,
@@ -339,6 +370,7 @@ def _components(
         users=stores.users,
         passwords=passwords,
         keys=keys,
+        realms=realms,
     )
 
 

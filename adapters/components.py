@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from adapters.directories.local import Passwords
 from adapters.instances.directory import InstanceDirectory
 from adapters.keys.ring import KeyRing
+from adapters.realms import Realms
 from adapters.sessions import Sessions
 from adapters.settings import Settings
 from broker.lifecycle import Lifecycle
@@ -30,6 +31,10 @@ class Components:
     users: UserStore
     passwords: Passwords
     keys: KeyRing
+    realms: Realms
 
-    def realm_exists(self, realm: str) -> bool:
-        return realm in self.settings.all_realms
+    async def realm_exists(self, realm: str) -> bool:
+        """Asks the store about a realm that is not known yet; raises Unavailable."""
+        if not self.realms.exists(realm):
+            await self.realms.refresh()
+        return self.realms.exists(realm)

@@ -58,7 +58,7 @@ class Realms:
         """See what other brokers changed; raises Unavailable."""
         generation = await self._configuration.generation()
         if generation != self._generation:
-            self._made = _paths(await self._configuration.get(DOCUMENT))
+            self._made = paths_in(await self._configuration.get(DOCUMENT))
             self._generation = generation
 
     @property
@@ -75,7 +75,7 @@ class Realms:
         realm = _checked(path)
         while True:
             value = await self._configuration.get(DOCUMENT)
-            known = dict.fromkeys((*self._declared, *_paths(value)))
+            known = dict.fromkeys((*self._declared, *paths_in(value)))
             if realm.casefold() in {name.casefold() for name in known}:
                 raise Conflict(f"there is a realm {shown(realm)} already")
             if parent_of(realm) not in known:
@@ -83,7 +83,7 @@ class Realms:
             if len(known) >= MAX_REALMS:
                 raise Conflict(f"there are {MAX_REALMS} realms, which is the most there can be")
             await self._prepare(realm)
-            if await self._configuration.swap(DOCUMENT, value, _written([*_paths(value), realm])):
+            if await self._configuration.swap(DOCUMENT, value, _written([*paths_in(value), realm])):
                 await self.refresh()
                 return realm
 
@@ -91,7 +91,7 @@ class Realms:
         """Raises NotFound, and Conflict while something is left in it."""
         while True:
             value = await self._configuration.get(DOCUMENT)
-            made = _paths(value)
+            made = paths_in(value)
             if realm not in made:
                 if realm in self._declared:
                     raise Conflict("this realm is declared in the settings; remove it there")
@@ -129,7 +129,7 @@ def _checked(path: str) -> str:
     return realm
 
 
-def _paths(value: bytes | None) -> tuple[str, ...]:
+def paths_in(value: bytes | None) -> tuple[str, ...]:
     if value is None:
         return ()
     try:

@@ -51,6 +51,11 @@ class Family:
             record = parent
         return False
 
+    async def has(self, alias: str) -> bool:
+        """Whether a token of ours is there and stands."""
+        record = await self._tokens.get(alias)
+        return record is not None and await self.stands(record)
+
     async def bound_to(self, parent: TokenRecord) -> list[TokenRecord]:
         """The children that are to be cancelled with their parent."""
         if parent.type not in self._inputs:

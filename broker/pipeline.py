@@ -17,6 +17,7 @@ from broker import idempotency, policy
 from broker.claiming import Claims
 from broker.errors import InvalidToken, KeyUnavailable, Refusal, Unavailable
 from broker.events import TokenIssued, TranslationRejected
+from broker.family import Family
 from broker.instance import HMAC_ALGORITHMS, Instance, Transform
 from broker.model import (
     ENTROPY_BYTES,
@@ -40,6 +41,7 @@ from broker.ports import (
     SessionStore,
     Signer,
     TokenProvider,
+    TokenStore,
     TokenValidator,
 )
 from broker.registry import Registry
@@ -76,6 +78,7 @@ class Pipeline:
         instances: InstanceSource,
         registry: Registry,
         ledger: RequestLedger,
+        tokens: TokenStore,
         mapper: ClaimsMapper,
         replays: ReplayCache,
         keys: KeySource,
@@ -100,6 +103,7 @@ class Pipeline:
             answer_refusal=answer_refusal,
             answers_ttl_seconds=answers_ttl_seconds,
         )
+        self._family = Family(instances=instances, tokens=tokens, keys=keys, inputs=registry.inputs)
         self._mapper = mapper
         self._replays = replays
         self._keys = keys
@@ -214,6 +218,10 @@ class Pipeline:
     async def _validate(self, attempt: Attempt, plan: _Plan) -> Principal:
         principal = await plan.validator.validate(plan.credential, plan.instance, self._clock.now())
         attempt.principal = principal.name
+        if principal.parent is not None and not await self._family.has(principal.parent):
+            raise InvalidToken(
+                "this token was taken back, or one it was issued from", detail="its parent is gone"
+            )
         return principal
 
     async def _fulfil(

@@ -15,6 +15,7 @@ from adapters.cli import (
     configuration,
     instances,
     keys,
+    realms,
     serving,
     store,
     tokens,
@@ -41,6 +42,7 @@ serving.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
+app.add_typer(realms.app, name="realms")
 app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(store.app, name="store")

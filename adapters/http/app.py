@@ -109,7 +109,7 @@ class FrontDoor:
 
     async def _jwks(self, request: web.Request) -> web.Response:
         realm = normal_realm(request.match_info.get("path", ""))
-        if not self._components.realm_exists(realm):
+        if not await self._components.realm_exists(realm):
             raise NotFound("there is no such realm")
         keys = self._components.keys
         # What may be out of date is not to be kept: a key that is new elsewhere is missing in it.

@@ -10,6 +10,7 @@ from adapters.http import realm_path
 from adapters.http.administration import UserAdministration
 from adapters.http.call import Call, Reply
 from adapters.http.keys import KeyAdministration
+from adapters.http.realms import RealmAdministration
 from adapters.http.sessions import Logins
 from broker.errors import MethodNotAllowed, NotFound
 from broker.model import normal_realm
@@ -22,6 +23,7 @@ class JsonTree:
     def __init__(self, components: Components) -> None:
         self._components = components
         logins = Logins(components)
+        self._realms = RealmAdministration(components)
         self._resources: dict[str, Resource] = {
             "authenticate": logins.authenticate,
             "sessions": logins.sessions,
@@ -32,12 +34,14 @@ class JsonTree:
 
     async def handle(self, call: Call) -> Reply:
         found = realm_path.split(call.path, frozenset(self._resources))
+        if found is None and call.path.strip("/").split("/")[0] == "realms":
+            return await self._realms.handle(call, call.path.strip("/")[len("realms/") :])
         if found is None:
             raise NotFound("there is no such resource")
         realm, resource, rest = found
         if "realm" in call.query:
             realm = normal_realm(f"{realm}/{call.query['realm']}")
-        if not self._components.realm_exists(realm):
+        if not await self._components.realm_exists(realm):
             raise NotFound(f"there is no realm {shown(realm)}")
         return await self._resources[resource](call, realm, rest)
 

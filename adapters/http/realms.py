@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.components import Components
@@ -54,7 +55,7 @@ def realm_key(realm: str) -> str:
     return base64.urlsafe_b64encode(realm.encode()).decode().rstrip("=")
 
 
-def _path(body: dict[str, Any]) -> str:
+def _path(body: Mapping[str, Any]) -> str:
     """``{"name", "parentPath"}`` as AM has it since version 14, or ``{"realm"}`` as before."""
     given = {key: body.get(key) for key in ("realm", "name", "parentPath") if key in body}
     if not all(isinstance(value, str) for value in given.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import KeySet
 
 from adapters.keys import private_keys
-from adapters.keys.ring import KeyRing
 from adapters.keys.ring_document import RingDocument
 from adapters.stores.memory import open_memory
 from broker.errors import KeyUnavailable, Unavailable
@@ -23,7 +23,6 @@ from broker.ports import Signer
 from tests.support.door import FrozenClock
 from tests.support.key_rings import (
     ES256,
-    MARGIN,
     RS256,
     FailingStore,
     a_ring,
@@ -267,30 +266,24 @@ async def test_broken_document_never_replaces_a_good_one(
         await a_ring(clock, store)
 
 
-@pytest.mark.parametrize("member", ["private_key", "certificate", "kid", "algorithm"])
-async def test_document_with_another_key_than_it_says(member: str, clock: FrozenClock) -> None:
+@pytest.mark.parametrize(
+    "damage", [{"private_key": b"nothing"}, {"kid": "another"}, {"algorithm": "ES256"}], ids=str
+)
+async def test_document_with_another_key_than_it_says(
+    damage: dict[str, Any], clock: FrozenClock
+) -> None:
     """A key under another's name, or one that is no key, is not signed with."""
     store = open_memory().configuration
     await a_ring(clock, store)
     raw = await store.get("keys/")
     document = RingDocument.read(raw)
-    one, two = document.keys
-    changed = {
-        "private_key": b"nothing",
-        "certificate": b"nothing",
-        "kid": "another",
-        "algorithm": two.algorithm,
-    }
-    from dataclasses import replace
-
-    damaged = replace(document, keys=(replace(one, **{member: changed[member]}), two))
+    rsa = document.signing_order("RS256")[0]
+    damaged = replace(
+        document, keys=tuple(replace(k, **damage) if k == rsa else k for k in document.keys)
+    )
     assert await store.swap("keys/", raw, damaged.written())
-    if member == "certificate":
-        with pytest.raises(Unavailable):
-            await a_ring(clock, store)
-    else:
-        with pytest.raises(Unavailable):
-            await a_ring(clock, store)
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await a_ring(clock, store)
 
 
 async def test_nothing_private_is_shown(clock: FrozenClock) -> None:
@@ -344,9 +337,3 @@ async def test_key_made_on_a_thread(clock: FrozenClock, monkeypatch: pytest.Monk
     monkeypatch.setattr(private_keys, "generated", slow)
     await ring.generate("/", "RS256")
     assert (started.is_set(), turns) == (True, 1)
-
-
-def test_margin_covers_the_age_of_a_jwks() -> None:
-    """A new key waits longer than any relying party may keep a JWKS without it."""
-    assert MARGIN > 300
-    assert KeyRing.__doc__

@@ -65,6 +65,7 @@ class World:
             instances=self,
             registry=Registry([_Validator(self)], [_Provider(self)]),
             ledger=_Ledger(self),
+            tokens=self.store.tokens,
             mapper=self,
             replays=self.store.replays,
             keys=self.keys or FakeKeys(),

@@ -374,6 +374,22 @@ async def test_a_parent_removed_before_the_crash(
     assert not await _valid(door, child, BOUND)
 
 
+async def test_an_orphan_is_no_input(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound token whose parent was cancelled before a crash is refused wherever it is shown."""
+    await _publish_family(door)
+    root = await _root(door)
+    orphan = await _passed_on(door, root)
+
+    async def gone(query: object) -> list[TokenRecord]:
+        raise Unavailable("the store cannot be reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door.broker.stores.tokens, "query", gone)
+        assert (await door.cancel(root, instance=ROOTS)).status == 503
+    for instance in (FREE, BOUND):
+        assert (await door.translate(orphan, ID_TOKEN, instance=instance)).status == 401
+
+
 async def test_a_child_issued_while_its_parent_is_cancelled(door: Door) -> None:
     """Many children are asked for while their parents are cancelled: none of them is valid."""
     await _publish_family(door)

@@ -321,7 +321,9 @@ async def test_no_token_without_audit(unaudited: Door) -> None:
 class _FullLedger:
     """A ledger that can claim and cannot commit."""
 
-    async def claim(self, proposal: Claim, now: float, lease_seconds: float) -> Claim:
+    async def claim(
+        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+    ) -> Claim:
         return proposal
 
     async def commit(
