@@ -278,11 +278,12 @@ async def _look_for_lost_writes(broker: Broker) -> None:
     missing = await lost(audit, broker.stores.tokens, broker.components.clock.now())
     if missing:
         sentence = (
-            f"the store has lost writes: the last {missing} tokens that this broker issued are not "
-            "in it, and what was cancelled at that time may be valid again (docs/operating.md)"
+            f"the last {missing} tokens that this broker issued are not in the store: unless "
+            "another broker cancelled them it has lost its last writes, and what was cancelled at "
+            "that time may be valid again (docs/operating.md)"
         )
         broker.warnings.append(sentence)
-        _log.error(sentence)
+        _log.warning(sentence)
 
 
 async def prepare(settings: Settings, url: str, seed: Seed | None = None) -> None:

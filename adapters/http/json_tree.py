@@ -34,9 +34,10 @@ class JsonTree:
 
     async def handle(self, call: Call) -> Reply:
         found = realm_path.split(call.path, frozenset(self._resources))
-        if found is None and call.path.strip("/").split("/")[0] == "realms":
-            return await self._realms.handle(call, call.path.strip("/")[len("realms/") :])
         if found is None:
+            segments = [segment for segment in call.path.split("/") if segment]
+            if segments[:1] == ["realms"] and len(segments) <= 2:
+                return await self._realms.handle(call, "".join(segments[1:]))
             raise NotFound("there is no such resource")
         realm, resource, rest = found
         if "realm" in call.query:

@@ -41,6 +41,8 @@ def _newest(lines: list[bytes], now: float) -> list[str]:
     aliases: list[str] = []
     ended: set[str] = set()
     for record in _records(reversed(lines)):
+        if record.get("cancelled"):
+            break  # many were cancelled at once: what was issued before proves nothing
         alias, kept_until = record.get("token_alias"), record.get("kept_until")
         if not isinstance(alias, str) or record.get("outcome") != "ok":
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.keys import certificates, jwks
-from adapters.keys.files import KeyRing
 from adapters.keys.private_keys import MAX_PEM_BYTES
+from adapters.keys.ring import KeyRing
+from adapters.stores.memory import open_memory
 from broker.errors import InvalidRequest
 from broker.instance import SigningKey
+from tests.support.door import FrozenClock
+from tests.support.key_rings import MARGIN, a_ring, published, signs, states
+
+pytestmark = pytest.mark.usefixtures("quick_keys")
 
 NOW = 1_800_000_000
 RSA_2048 = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -32,8 +36,8 @@ def pem(key: Any, form: PrivateFormat = PrivateFormat.PKCS8, password: bytes = b
 
 
 @pytest.fixture
-def ring(tmp_path: Path) -> KeyRing:
-    return KeyRing.open(tmp_path, None, [], now=lambda: NOW)
+async def ring(clock: FrozenClock) -> KeyRing:
+    return await a_ring(clock)
 
 
 def test_thumbprint_is_that_of_the_rfc() -> None:
@@ -60,48 +64,74 @@ def test_coordinates_keep_their_leading_zeros() -> None:
     assert len(members["x"]) == len(members["y"]) == 43
 
 
-@pytest.mark.parametrize(
-    ("given", "algorithm"),
-    [
-        (pem(RSA_2048), "RS256"),
-        (pem(RSA_2048, PrivateFormat.TraditionalOpenSSL), "RS256"),
-        (pem(P256), "ES256"),
-        (pem(P256, PrivateFormat.TraditionalOpenSSL), "ES256"),
-    ],
-    ids=["RSA", "PKCS #1", "P-256", "SEC 1"],
-)
-def test_imported_key_becomes_the_active_one(
-    given: bytes, algorithm: str, ring: KeyRing, tmp_path: Path
+FORMS = [
+    (pem(RSA_2048), "RS256"),
+    (pem(RSA_2048, PrivateFormat.TraditionalOpenSSL), "RS256"),
+    (pem(P256), "ES256"),
+    (pem(P256, PrivateFormat.TraditionalOpenSSL), "ES256"),
+]
+FORM_NAMES = ["RSA", "PKCS #1", "P-256", "SEC 1"]
+
+
+@pytest.mark.parametrize(("given", "algorithm"), FORMS, ids=FORM_NAMES)
+async def test_imported_key_takes_over_as_after_a_rotation(
+    given: bytes, algorithm: str, clock: FrozenClock
 ) -> None:
-    """Any usual PEM form is taken; the key signs at once and after the next start."""
-    before = ring.generate("/", algorithm)
-    kid = ring.import_pem("/", given, None)
-    assert ring.key_id("/", SigningKey(algorithm)) == kid
-    assert {key.entry.kid: key.entry.state for key in ring.list("/")} == {
-        before: "retired",
-        kid: "active",
-    }
-    again = KeyRing.open(tmp_path, None, [])
-    assert again.key_id("/", SigningKey(algorithm)) == kid
+    """Any usual PEM form is taken; the key is published, and signs once relying parties know it,
+    also for a broker that started since."""
+    store = open_memory().configuration
+    ring = await a_ring(clock, store)
+    before = signs(ring, SigningKey(algorithm))
+    key = await ring.import_pem("/", given, None)
+    assert (key.state, key.signs_from) == ("next", clock.now() + MARGIN)
+    assert states(ring, algorithm) == {before: "active", key.kid: "next"}
+    assert key.kid in published(ring)
+    clock.advance(MARGIN)
+    for broker in (ring, await a_ring(clock, store)):
+        assert signs(broker, SigningKey(algorithm)) == key.kid
+        assert states(broker, algorithm) == {before: "retired", key.kid: "active"}
 
 
-def test_imported_certificate_is_the_one_shown(ring: KeyRing) -> None:
+@pytest.mark.parametrize(("given", "algorithm"), FORMS, ids=FORM_NAMES)
+async def test_known_key_signs_at_once(given: bytes, algorithm: str, ring: KeyRing) -> None:
+    """A key that relying parties know from elsewhere signs from the moment of its import."""
+    before = signs(ring, SigningKey(algorithm))
+    key = await ring.import_pem("/", given, None, now=True)
+    assert key.state == "active"
+    assert states(ring, algorithm) == {before: "retired", key.kid: "active"}
+    assert ring.key_id("/", SigningKey(algorithm, alias=key.kid)) == key.kid
+
+
+async def test_import_that_was_in_no_hurry_can_be_hurried(ring: KeyRing) -> None:
+    """A key that waits for its time signs at once if it is imported again, now."""
+    key = await ring.import_pem("/", pem(P256), None)
+    assert (await ring.import_pem("/", pem(P256), None)) == key
+    assert (await ring.import_pem("/", pem(P256), None, now=True)).state == "active"
+    assert signs(ring, SigningKey("ES256")) == key.kid
+
+
+async def test_imported_certificate_is_the_one_shown(ring: KeyRing) -> None:
     """A key comes with its certificate, or gets a self-signed one."""
     certificate = certificates.self_signed(P256, "/theirs", NOW)
-    kid = ring.import_pem("/", pem(P256), certificate)
-    signer = ring.signer("/", SigningKey("ES256"), kid)
+    key = await ring.import_pem("/", pem(P256), certificate)
+    signer = ring.signer("/", SigningKey("ES256"), key.kid)
     assert signer.certificate == certificates.der(certificate)
-    other = ring.import_pem("/", pem(OTHER_P256), None)
-    assert ring.signer("/", SigningKey("ES256"), other).certificate is not None
+    other = await ring.import_pem("/", pem(OTHER_P256), None)
+    assert ring.signer("/", SigningKey("ES256"), other.kid).certificate is not None
 
 
-def test_certificate_for_a_key_that_is_here_replaces_its_own(ring: KeyRing) -> None:
+async def test_certificate_for_a_key_that_is_here_replaces_its_own(
+    ring: KeyRing, clock: FrozenClock
+) -> None:
     """Importing a key again changes its certificate alone: a retired key stays retired."""
-    kid = ring.import_pem("/", pem(P256), None)
-    active = ring.generate("/", "ES256")
+    kid = (await ring.import_pem("/", pem(P256), None, now=True)).kid
+    await ring.rotate("/", "ES256")
+    clock.advance(MARGIN)
+    active = signs(ring, SigningKey("ES256"))
     certificate = certificates.self_signed(P256, "/theirs", NOW)
-    assert ring.import_pem("/", pem(P256), certificate) == kid
-    assert ring.key_id("/", SigningKey("ES256")) == active
+    for now in (False, True):
+        assert (await ring.import_pem("/", pem(P256), certificate, now=now)).state == "retired"
+    assert signs(ring, SigningKey("ES256")) == active != kid
     assert ring.signer("/", SigningKey("ES256"), kid).certificate == certificates.der(certificate)
 
 
@@ -126,11 +156,12 @@ def weak(size: int, exponent: int = 65537) -> bytes:
         (b"x" * (MAX_PEM_BYTES + 1), "longer than"),
     ],
 )
-def test_key_below_the_floor_is_refused(given: bytes, reason: str, ring: KeyRing) -> None:
+async def test_key_below_the_floor_is_refused(given: bytes, reason: str, ring: KeyRing) -> None:
     """What is weak, of another kind, encrypted or no key at all is refused with a sentence."""
+    before = ring.list("/")
     with pytest.raises(InvalidRequest, match=reason):
-        ring.import_pem("/", given, None)
-    assert ring.list("/") == []
+        await ring.import_pem("/", given, None)
+    assert ring.list("/") == before
 
 
 @pytest.mark.parametrize(
@@ -142,10 +173,11 @@ def test_key_below_the_floor_is_refused(given: bytes, reason: str, ring: KeyRing
         (b"x" * (MAX_PEM_BYTES + 1), "longer than"),
     ],
 )
-def test_certificate_of_another_key_is_refused(
+async def test_certificate_of_another_key_is_refused(
     certificate: bytes, reason: str, ring: KeyRing
 ) -> None:
     """A certificate must be one, and the key's own; otherwise nothing is imported."""
+    before = ring.list("/")
     with pytest.raises(InvalidRequest, match=reason):
-        ring.import_pem("/", pem(P256), certificate)
-    assert ring.list("/") == []
+        await ring.import_pem("/", pem(P256), certificate)
+    assert ring.list("/") == before

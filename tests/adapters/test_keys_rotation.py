@@ -75,6 +75,19 @@ async def test_rotation_from_first_to_last(clock: FrozenClock) -> None:
     assert states(ring) == {new.kid: "active"}
 
 
+async def test_last_token_of_a_key_can_be_verified(clock: FrozenClock) -> None:
+    """A token that was signed for an hour a moment before the takeover finds its key in the JWKS
+    for that hour, and for a verifier whose clock is five minutes behind."""
+    ring = await a_ring(clock)
+    old = signs(ring)
+    await ring.rotate("/", "ES256")
+    clock.advance(MARGIN - 1)
+    assert signs(ring) == old
+    clock.advance(3600 + 300)
+    await ring.tend({})
+    assert old in published(ring)
+
+
 async def test_rotation_of_one_algorithm_leaves_the_other(clock: FrozenClock) -> None:
     """The keys of another algorithm do not take part."""
     ring = await a_ring(clock)

@@ -67,6 +67,13 @@ def _tear(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"outcome": "ok", "tok')
 
 
+async def test_a_bulk_cancel_ends_the_search(tmp_path: Path) -> None:
+    """Tokens from before a bulk cancel may have been among those it cancelled."""
+    path, bulk = tmp_path / "audit.log", {"outcome": "ok", "cancelled": "2"}
+    assert await _lost(path, _issued("a"), _issued("b"), bulk) == 0
+    assert await _lost(path, _issued("a"), bulk, _issued("b")) == 1
+
+
 async def test_only_the_end_is_read(tmp_path: Path) -> None:
     """Of a long file the end is read, whatever line it begins in."""
     filler = {"outcome": "ok", "operation": "x" * MAX_TAIL_BYTES}

@@ -122,9 +122,10 @@ def test_beside_a_running_broker(
 
 
 def test_damaged_keys(remint: Remint, tmp_path: Path) -> None:
-    """A key ring that cannot be read is a sentence that names the file; exit code 1."""
-    assert remint("keys", "list").code == 0
-    (ring,) = (tmp_path / "state" / "keys").rglob("ring.json")
+    """Keys of an earlier version that cannot be read are a sentence that names the file; code 1."""
+    ring = tmp_path / "state" / "keys" / "root" / "ring.json"
+    ring.parent.mkdir(parents=True, mode=0o700)
+    (tmp_path / "state").chmod(0o700)
     ring.write_text("{")
     done = remint("keys", "list")
     assert (done.code, done.out) == (1, "")

@@ -7,26 +7,58 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from adapters.cli.keys import RUNBOOK
 from tests.cli.conftest import Site
 
 
 def _keys(site: Site) -> dict[str, list[str]]:
-    """Algorithm, state and time of each key, by its kid."""
+    """Algorithm, state, time and what comes of it for each key, by its kid."""
     rows = [line.split("  ") for line in site.ok("keys", "list").splitlines()]
     return {kid: rest for kid, *rest in rows}
 
 
+def _active(site: Site, algorithm: str) -> str:
+    return next(kid for kid, row in _keys(site).items() if row[:2] == [algorithm, "active"])
+
+
 def test_first_keys_and_generate(site: Site) -> None:
-    """A realm starts with keys; a generated one is active, and the one before it is retired."""
+    """A realm has keys from the start; a generated one stands by, and the others sign on."""
     before = _keys(site)
-    active = {algorithm: kid for kid, (algorithm, state, _) in before.items() if state == "active"}
-    assert sorted(active) == ["ES256", "RS256"]
+    assert {row[0] for row in before.values() if row[1] == "active"} == {"ES256", "RS256"}
     kid = site.ok("keys", "generate", "ES256").strip()
     after = _keys(site)
-    assert after[kid][:2] == ["ES256", "active"]
-    assert after[active["ES256"]][:2] == ["ES256", "retired"]
-    assert after[active["RS256"]] == before[active["RS256"]]
-    assert len(after) == len(before) + 1
+    assert after[kid][:2] == ["ES256", "next"]
+    assert after[kid][3] == "standby"
+    assert {key: row for key, row in after.items() if key != kid} == before
+
+
+def test_rotate(site: Site) -> None:
+    """A rotation says which key takes over when, and asked again says the same."""
+    old = _active(site, "RS256")
+    said = site.ok("keys", "rotate", "RS256")
+    kid, algorithm, state, _, when = said.strip().split("  ")
+    assert (algorithm, state) == ("RS256", "next")
+    assert when.startswith("signs from 20")
+    assert site.ok("keys", "rotate", "RS256") == said
+    assert _keys(site)[kid][3] == when
+    assert _active(site, "RS256") == old
+
+
+def test_revoke(site: Site) -> None:
+    """A revocation names the key that is gone and the one that signs, and says what to do next."""
+    old = _active(site, "ES256")
+    gone, active, *advice = site.ok("keys", "revoke", old).splitlines()
+    assert gone.split("  ")[:3] == [old, "ES256", "revoked"]
+    assert active.split("  ")[1:3] == ["ES256", "active"]
+    assert "\n".join(advice) == RUNBOOK
+    assert _active(site, "ES256") == active.split("  ")[0] != old
+
+
+def test_revoke_of_no_key(site: Site) -> None:
+    """A kid of nobody is a sentence; exit code 1."""
+    done = site.run("keys", "revoke", "nobody")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "remint: 404 Not Found: there is no key nobody in this realm\n"
 
 
 def test_unknown_algorithm(site: Site) -> None:
@@ -37,12 +69,14 @@ def test_unknown_algorithm(site: Site) -> None:
 
 
 def test_import(site: Site, tmp_path: Path) -> None:
-    """A key from a file becomes the active one, and is never printed."""
+    """A key from a file takes over, at once if so asked, and is never printed."""
     key = ec.generate_private_key(ec.SECP256R1())
     file = tmp_path / "key.pem"
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.write_bytes(pem)
     kid = site.ok("keys", "import", str(file)).strip()
+    assert _keys(site)[kid][1] == "next"
+    assert site.ok("keys", "import", str(file), "--now").strip() == kid
     assert _keys(site)[kid][:2] == ["ES256", "active"]
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from adapters.stores.memory import open_memory
+from broker.errors import InvalidInstance
+from broker.instance import SigningKey
 from broker.model import Secret
 from tests.http import judges
+from tests.support import door as doors
 from tests.support.door import (
     HEADER,
     ID_TOKEN,
     REALM,
     Door,
+    FrozenClock,
     an_instance,
     user_input,
 )
-from tests.support.planted import MARK, USER_PASSWORD
+from tests.support.key_rings import FailingStore
+from tests.support.planted import MARK, USER_PASSWORD, Planted
 
 USERS = "/json/users"
 KEYS = "/json/keys"
@@ -171,13 +179,15 @@ async def test_users_of_a_sub_realm(door: Door) -> None:
         ("DELETE", f"{USERS}/demo"),
         ("GET", KEYS),
         ("POST", f"{KEYS}?_action=generate"),
+        ("POST", f"{KEYS}?_action=rotate"),
+        ("POST", f"{KEYS}?_action=revoke"),
         ("POST", f"{KEYS}?_action=import"),
     ],
 )
 async def test_who_may_not(door: Door, method: str, path: str) -> None:
     """Without a session it is a 401, for a user without the role a 403."""
-    body = {**NEW, "algorithm": "ES256"}
     before = await judges.jwks(door)
+    body = {**NEW, "algorithm": "ES256", "kid": before["keys"][0]["kid"]}
     for head, status in (
         ({}, 401),
         ({HEADER: "unknown"}, 401),
@@ -198,6 +208,7 @@ async def test_who_may_not(door: Door, method: str, path: str) -> None:
         ("DELETE", KEYS),
         ("GET", f"{KEYS}/x"),
         ("POST", KEYS),
+        ("POST", f"{KEYS}?_action=forge"),
     ],
 )
 async def test_nothing_else(door: Door, method: str, path: str) -> None:
@@ -205,13 +216,31 @@ async def test_nothing_else(door: Door, method: str, path: str) -> None:
     assert (await _as_admin(door, method, path, {})).status == 405
 
 
+async def _key(door: Door, action: str, body: dict[str, Any]) -> Any:
+    return await _as_admin(door, "POST", f"{KEYS}?_action={action}", body)
+
+
+async def _states(door: Door) -> dict[str, str]:
+    """State by kid, as administrators see it."""
+    listed = await _as_admin(door, "GET", KEYS)
+    return {key["kid"]: key["state"] for key in listed.body["result"]}
+
+
+async def _signed(door: Door, algorithm: str) -> str:
+    """The kid of a fresh token, which the present JWKS verifies."""
+    issued = await door.translate(user_input(), ID_TOKEN, instance="other")
+    token = await judges.id_token(door, issued.body["issued_token"], algorithm)
+    return str(token.header["kid"])
+
+
 async def test_list_keys(door: Door) -> None:
-    """Keys are shown by name, algorithm, state and age, and the same names are in the JWKS."""
+    """Keys are shown by name, algorithm, state and times, and the same names are in the JWKS."""
     answer = await _as_admin(door, "GET", KEYS)
     assert answer.body["resultCount"] == 2
     assert {key["algorithm"] for key in answer.body["result"]} == {"RS256", "ES256"}
     assert all(
-        set(key) == {"kid", "algorithm", "state", "created"} for key in answer.body["result"]
+        set(key) == {"kid", "algorithm", "state", "created", "publishedAt", "signsFrom"}
+        for key in answer.body["result"]
     )
     kids = {key["kid"] for key in (await judges.jwks(door))["keys"]}
     assert {key["kid"] for key in answer.body["result"]} == kids
@@ -219,43 +248,124 @@ async def test_list_keys(door: Door) -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 async def test_generate_key(door: Door, algorithm: str) -> None:
-    """A new key signs from now on; the one before it stays in the JWKS for what it signed."""
+    """A generated key is published and waits; the one before it signs on."""
     await door.publish(an_instance("other", oidc=algorithm))
-    before = (await door.translate(user_input(), ID_TOKEN, instance="other")).body["issued_token"]
-    answer = await _as_admin(door, "POST", f"{KEYS}?_action=generate", {"algorithm": algorithm})
-    assert (answer.status, set(answer.body)) == (201, {"kid"})
-    after = (await door.translate(user_input(), ID_TOKEN, instance="other")).body["issued_token"]
-    old = await judges.id_token(door, before, algorithm)
-    new = await judges.id_token(door, after, algorithm)
-    assert new.header["kid"] == answer.body["kid"] != old.header["kid"]
-    states = {
-        key["kid"]: key["state"] for key in (await _as_admin(door, "GET", KEYS)).body["result"]
-    }
-    assert (states[new.header["kid"]], states[old.header["kid"]]) == ("active", "retired")
+    before = await _signed(door, algorithm)
+    answer = await _key(door, "generate", {"algorithm": algorithm})
+    assert (answer.status, answer.body["state"]) == (201, "next")
+    assert "signsFrom" not in answer.body
+    assert await _signed(door, algorithm) == before != answer.body["kid"]
+    assert answer.body["kid"] in str(await judges.jwks(door))
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+async def test_rotate_key(
+    tmp_path: Path, planted: Planted, said: list[str], algorithm: str
+) -> None:
+    """A rotation is announced in the JWKS, happens at the time that was said, and the tokens of
+    both keys verify; the front door tells every state of it."""
+    clock = FrozenClock()
+    async with doors.opened(tmp_path, planted, clock=clock) as door:
+        await door.publish(an_instance("other", oidc=algorithm))
+        old = await _signed(door, algorithm)
+        answer = await _key(door, "rotate", {"algorithm": algorithm})
+        assert (answer.status, answer.body["state"]) == (200, "next")
+        assert answer.body["signsFrom"] == "2027-01-15T08:05:05Z"
+        again = await _key(door, "rotate", {"algorithm": algorithm})
+        assert (again.status, again.body) == (200, answer.body)
+        assert await _signed(door, algorithm) == old
+        token = (await door.translate(user_input(), ID_TOKEN, instance="other")).body
+        clock.advance(305)
+        assert await _signed(door, algorithm) == answer.body["kid"]
+        await judges.id_token(door, token["issued_token"], algorithm)
+        states = await _states(door)
+        assert (states[old], states[answer.body["kid"]]) == ("retired", "active")
+        ended = next(
+            key for key in (await _as_admin(door, "GET", KEYS)).body["result"] if key["kid"] == old
+        )
+        assert ended["endsAt"] == "2027-01-15T09:10:05Z"
+        said.extend(door.refusals)
+
+
+@pytest.mark.parametrize("action", ["generate", "rotate"])
 @pytest.mark.parametrize(
     "body", [{}, {"algorithm": "HS256"}, {"algorithm": 7}, {"algorithm": "none"}]
 )
-async def test_generate_no_key(door: Door, body: dict[str, Any]) -> None:
+async def test_no_such_key(door: Door, action: str, body: dict[str, Any]) -> None:
     """Keys are made for the algorithms offered here, and for no other."""
-    answer = await _as_admin(door, "POST", f"{KEYS}?_action=generate", body)
-    assert answer.status == 400
+    assert (await _key(door, action, body)).status == 400
+
+
+async def test_revoke_key(door: Door) -> None:
+    """A revoked key is out of the JWKS with the answer, its tokens are not valid any more, and
+    another key signs."""
+    await door.publish(an_instance("other", oidc="ES256"))
+    issued = await door.translate(user_input(), ID_TOKEN, instance="other")
+    state = {"token_type": "OPENIDCONNECT", "oidc_id_token": issued.body["issued_token"]}
+    assert (await door.validate(state, instance="other")).body == {"token_valid": True}
+    old = await _signed(door, "ES256")
+    answer = await _key(door, "revoke", {"kid": old})
+    assert (answer.status, answer.body["kid"], answer.body["state"]) == (200, old, "revoked")
+    assert old not in str(await judges.jwks(door))
+    assert (await door.validate(state, instance="other")).body == {"token_valid": False}
+    assert await _signed(door, "ES256") == answer.body["active"]["kid"] != old
+    again = await _key(door, "revoke", {"kid": old})
+    assert (again.status, again.body) == (200, answer.body)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({}, 400), ({"kid": ""}, 400), ({"kid": 7}, 400), ({"kid": "x"}, 404)]
+)
+async def test_revoke_no_key(door: Door, body: dict[str, Any], status: int) -> None:
+    """What names no key, or one that is not here, changes nothing."""
+    before = await judges.jwks(door)
+    assert (await _key(door, "revoke", body)).status == status
+    assert await judges.jwks(door) == before
 
 
 async def test_import_key(door: Door) -> None:
-    """An imported key signs from now on, and no answer holds it."""
+    """An imported key that relying parties know signs from now on, and no answer holds it."""
     await door.publish(an_instance("other", oidc="ES256"))
     pem = _pem(ec.generate_private_key(ec.SECP256R1()))
-    answer = await _as_admin(door, "POST", f"{KEYS}?_action=import", {"key": pem})
-    assert (answer.status, set(answer.body)) == (201, {"kid"})
-    issued = await door.translate(user_input(), ID_TOKEN, instance="other")
-    token = await judges.id_token(door, issued.body["issued_token"], "ES256")
-    assert token.header["kid"] == answer.body["kid"]
+    answer = await _key(door, "import", {"key": pem, "now": True})
+    assert (answer.status, answer.body["state"]) == (201, "active")
+    assert await _signed(door, "ES256") == answer.body["kid"]
     for path in (KEYS, "/oauth2/jwks"):
         shown = await _as_admin(door, "GET", path)
         assert "PRIVATE" not in shown.text
         assert '"d"' not in shown.text
+
+
+async def test_import_key_for_later(door: Door) -> None:
+    """An imported key that relying parties do not know yet is published first."""
+    pem = _pem(ec.generate_private_key(ec.SECP256R1()))
+    answer = await _key(door, "import", {"key": pem})
+    assert (answer.status, answer.body["state"]) == (201, "next")
+    assert answer.body["kid"] in str(await judges.jwks(door))
+    assert (await _key(door, "import", {"key": pem, "now": "yes"})).status == 400
+
+
+async def test_instance_that_names_a_key(tmp_path: Path, planted: Planted, said: list[str]) -> None:
+    """An instance may name a key by its kid, once relying parties can know it; that key then signs
+    for it whatever the realm is rotated to."""
+    clock = FrozenClock()
+    async with doors.opened(tmp_path, planted, clock=clock) as door:
+        kid = (await _key(door, "generate", {"algorithm": "ES256"})).body["kid"]
+        draft = an_instance("other")
+        oidc = replace(draft.oidc, signing_key=SigningKey("ES256", alias=kid))
+        named = replace(draft, oidc=oidc)
+        with pytest.raises(InvalidInstance, match="use it from 2027-01-15T08:05:05Z on"):
+            await door.publish(named)
+        clock.advance(305)
+        await door.publish(named)
+        for _ in range(3):
+            assert await _signed(door, "ES256") == kid
+            await _key(door, "rotate", {"algorithm": "ES256"})
+            clock.advance(24 * 3600)
+            await door.broker.components.keys.tend(
+                await door.broker.components.instances.key_needs()
+            )
+        said.extend(door.refusals)
 
 
 @pytest.mark.parametrize("key", ["", "no PEM", 7, None])
@@ -285,11 +395,32 @@ async def test_jwks(door: Door, path: str) -> None:
     """A realm's JWKS is public, may be cached, and holds public members alone (RFC 7517)."""
     answer = await door.request("GET", path)
     assert answer.status == 200
-    assert answer.headers["Cache-Control"].startswith("public, max-age=")
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
     members = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}}
     for key in answer.body["keys"]:
         assert set(key) == {"kty", "kid", "use", "alg"} | members[key["kty"]]
         assert key["use"] == "sig"
+
+
+async def test_jwks_may_be_kept_as_long_as_the_setting_says(
+    tmp_path: Path, planted: Planted, said: list[str]
+) -> None:
+    """The JWKS says for how long it may be kept; while the store cannot be asked whether it has
+    changed, it is served and not to be kept."""
+    stores = open_memory()
+    configuration = FailingStore(stores.configuration)
+    shared = replace(stores, configuration=configuration)
+    async with doors.opened(tmp_path, planted, stores=shared, keys={"jwks_max_age": 77}) as door:
+        answer = await door.request("GET", "/oauth2/jwks")
+        assert answer.headers["Cache-Control"] == "public, max-age=77"
+        configuration.end_at(0)
+        stale = await door.request("GET", "/oauth2/jwks")
+        assert (stale.status, stale.headers["Cache-Control"]) == (200, "no-cache")
+        assert stale.body == answer.body
+        configuration.mend()
+        again = await door.request("GET", "/oauth2/jwks")
+        assert again.headers["Cache-Control"] == "public, max-age=77"
+        said.extend(door.refusals)
 
 
 async def test_jwks_of_no_realm(door: Door) -> None:

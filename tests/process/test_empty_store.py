@@ -49,7 +49,7 @@ def test_a_broker_goes_on_after_the_loss_was_confirmed(
     pids = sorted(broker.served_by())
     session = set_up(broker.url, planted)
     redis.cli("FLUSHALL")
-    broker.wait_for(lambda: not broker.answers("/readyz"))
+    broker.wait_for(lambda: not any(broker.answers("/readyz") for _ in range(8 * workers)))
     with Caller(broker.url, planted) as caller:
         ready = caller.request("GET", "/readyz")
         assert (ready.status, ready.body["status"]) == (503, "not ready")

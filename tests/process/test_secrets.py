@@ -27,8 +27,7 @@ def test_modes(brokers: Brokers) -> None:
     broker.start()
     paths = list(broker.state.rglob("*"))
     named = {path.name for path in paths}
-    assert {"admin-password", "root-secret", "remint.db", "audit.log", "ring.json"} <= named
-    assert len([path for path in paths if path.suffix == ".pem"]) == 2
+    assert {"admin-password", "root-secret", "remint.db", "audit.log"} <= named
     folders = [broker.state, *(path for path in paths if path.is_dir())]
     files = [path for path in paths if path.is_file()]
     assert {str(path): oct(_mode(path)) for path in folders if _mode(path) != 0o700} == {}
@@ -78,21 +77,6 @@ def test_nothing_secret_is_written(brokers: Brokers, planted: Planted) -> None:
     log.write_text(log.read_text() + session)
     assert planted.found_in(broker.texts()) == [session]
     log.unlink()
-
-
-def test_passphrase(brokers: Brokers, planted: Planted) -> None:
-    """With a passphrase the keys are encrypted; with another one the broker refuses to start."""
-    broker = brokers("serve", settings={"KEYS__PASSPHRASE": PASSPHRASE})
-    broker.start()
-    assert broker.terminate() == 0
-    keys = list((broker.state / "keys").rglob("*.pem"))
-    assert len(keys) == 2
-    assert all(key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY") for key in keys)
-    broker.start()
-    assert broker.terminate() == 0
-    assert "does not open" in _refusal(broker, KEYS__PASSPHRASE=f"wrong-{MARK}")
-    del broker.settings["KEYS__PASSPHRASE"]
-    assert "is encrypted: set keys.passphrase" in _refusal(broker)
 
 
 def test_foreign_store(brokers: Brokers, planted: Planted) -> None:

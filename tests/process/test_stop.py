@@ -105,7 +105,7 @@ REFUSED = [
         {"STORE__URL": "mongodb://x"},
         "store.url: the store URL must be memory://, sqlite:///PATH or one of Redis",
     ),
-    ({"KEYS__ROOT_SECRET": "pl4nted-short"}, "the root secret in the settings must be 32 random"),
+    ({"KEYS__ROOT_SECRET": "pl4nted-short"}, "keys.root_secret must be 32 random"),
     ({"AUDIT__FILE": "/nowhere/audit.log"}, "/nowhere/audit.log: No such file or directory"),
     ({"STATE_DIR": "/dev/null/state"}, "/dev/null/state: Not a directory"),
     (
