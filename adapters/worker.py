@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import structlog
 
 from adapters import bootstrap
-from adapters.bootstrap import Broker, Seed
+from adapters.bootstrap import Seed
 from adapters.http.app import FrontDoor
 from adapters.http.listening import Listening
+from adapters.running import Broker
 from adapters.settings import Settings
 from adapters.stores import StoreEmptied
 from adapters.stores.condition import StoreReplaced

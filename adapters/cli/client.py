@@ -22,6 +22,7 @@ import typer
 from aiohttp import web
 
 from adapters import bootstrap, codec
+from adapters.administrator import ADMIN_PASSWORD_FILE
 from adapters.http.app import FrontDoor
 from adapters.settings import Settings, is_loopback, load, secret
 from adapters.telemetry import log
@@ -187,7 +188,7 @@ def _password(settings: Settings, url: str, admin: str) -> str:
     given = secret(settings.admin.password)
     if given is not None:
         return given.reveal()
-    path = settings.state_dir / bootstrap.ADMIN_PASSWORD_FILE
+    path = settings.state_dir / ADMIN_PASSWORD_FILE
     if here and admin == ADMINISTRATOR and path.exists():
         return path.read_text().strip()
     if sys.stdin.isatty():

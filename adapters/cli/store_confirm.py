@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from adapters import bootstrap
 from adapters.cli import options
 from adapters.cli.client import CallFailed
 from adapters.settings import Settings
+from adapters.state_folder import opened_stores
 from adapters.stores.redis_confirm import Loss, accept_part, loss_of
 from adapters.stores.redis_urls import is_redis
 
@@ -59,6 +59,6 @@ async def _confirmed(settings: Settings, loss: Loss) -> str:
     if loss is Loss.PART:
         await accept_part(settings.store_url)
         return "confirmed: brokers go on with what is left"
-    stores = await bootstrap.opened_stores(settings, confirmed=True)
+    stores = await opened_stores(settings, confirmed=True)
     await stores.close()
     return "confirmed: the store is new; bring its configuration back with `remint import`"

@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from adapters import bootstrap
 from adapters.cli import options
 from adapters.settings import Settings
+from adapters.state_folder import opened_stores
 from adapters.stores.redis_urls import is_redis
 
 UP_TO_DATE = "nothing to do: the store is up to date"
@@ -32,7 +32,7 @@ def migrate(config: options.Config = None) -> None:
 
 async def _migrated(settings: Settings) -> str:
     """Do it; returns what to say of it. Raises one of ``bootstrap.REFUSALS``, and Unavailable."""
-    stores = await bootstrap.opened_stores(settings)
+    stores = await opened_stores(settings)
     try:
         if await stores.current():
             return UP_TO_DATE

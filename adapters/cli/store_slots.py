@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from adapters import bootstrap
 from adapters.cli import options
 from adapters.cli.client import CallFailed
 from adapters.keys.deployment import (
@@ -25,6 +24,7 @@ from adapters.keys.deployment import (
 from adapters.keys.root_secret import RootSecret, root_secret_from
 from adapters.keys.wrapping import certificate_in, small_file, wrappers_of
 from adapters.settings import Settings, load, secret
+from adapters.state_folder import opened_stores
 from adapters.telemetry import log
 from broker.model import Secret
 
@@ -98,7 +98,7 @@ def _run(config: Path | None, work: Work) -> None:
     async def main() -> None:
         settings = load(config)
         log.configure("warning", settings.log.format)
-        stores = await bootstrap.opened_stores(settings)
+        stores = await opened_stores(settings)
         try:
             if stores.slots is None:
                 raise CallFailed("memory:// keeps nothing, and has no slots")

@@ -16,9 +16,9 @@ from typing import Annotated
 
 import typer
 
-from adapters import bootstrap
 from adapters.cli import options
 from adapters.settings import Settings, load
+from adapters.state_folder import opened_stores
 from adapters.stores import MEMORY_URL, Stores
 from adapters.telemetry import log
 from adapters.transfer import Configuration, Plan, TransferRefused, collected, planned
@@ -114,7 +114,7 @@ def _run(config: Path | None, work: Work) -> None:
         log.configure("warning", settings.log.format)
         if settings.store_url == MEMORY_URL:
             raise TransferRefused("memory:// keeps nothing; name another store")
-        stores = await bootstrap.opened_stores(settings)
+        stores = await opened_stores(settings)
         try:
             await work(settings, stores)
         finally:

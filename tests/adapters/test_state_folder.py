@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from adapters import bootstrap
-from adapters.bootstrap import CannotStart
 from adapters.directories.local import Passwords
 from adapters.settings import Settings
+from adapters.state_folder import CannotStart
 from adapters.telemetry.audit import AuditFile
 from broker.ports import Attempt, AuditRecord
 from tests.support.door import CHEAP

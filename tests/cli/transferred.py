@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from adapters.bootstrap import opened_stores
 from adapters.settings import load
+from adapters.state_folder import opened_stores
 from adapters.stores import Stores
 from adapters.transfer import Configuration, collected
 from broker.model import Secret

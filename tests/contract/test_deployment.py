@@ -13,7 +13,6 @@ from typing import Protocol
 import pytest
 import redis.asyncio as redis_asyncio
 
-from adapters.bootstrap import opened_stores
 from adapters.keys.certificate_wrapper import CertificateWrapper
 from adapters.keys.deployment import (
     DeploymentKey,
@@ -24,6 +23,7 @@ from adapters.keys.deployment import (
 )
 from adapters.keys.root_secret import RootSecret
 from adapters.settings import Keys, Settings, Store
+from adapters.state_folder import opened_stores
 from adapters.stores import ForeignStore, Stores, open_stores
 from adapters.stores.redis_keys import META
 from broker.errors import Unavailable

@@ -352,6 +352,7 @@ async def test_instance_that_names_a_key(tmp_path: Path, planted: Planted, said:
     async with doors.opened(tmp_path, planted, clock=clock) as door:
         kid = (await _key(door, "generate", {"algorithm": "ES256"})).body["kid"]
         draft = an_instance("other")
+        assert draft.oidc is not None
         oidc = replace(draft.oidc, signing_key=SigningKey("ES256", alias=kid))
         named = replace(draft, oidc=oidc)
         with pytest.raises(InvalidInstance, match="use it from 2027-01-15T08:05:05Z on"):

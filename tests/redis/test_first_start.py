@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.bootstrap import ADMIN_PASSWORD_FILE
+from adapters.administrator import ADMIN_PASSWORD_FILE
 from tests.support.caller import Caller
 from tests.support.door import HEADER
 from tests.support.planted import Planted

@@ -17,12 +17,12 @@ from unittest.mock import patch
 import aiohttp
 
 from adapters import bootstrap
-from adapters.bootstrap import Broker
 from adapters.directories.local import HashCost, Passwords
 from adapters.http.app import FrontDoor
 from adapters.http.listening import Listening
 from adapters.keys import private_keys
 from adapters.keys.private_keys import PrivateKey
+from adapters.running import Broker
 from adapters.settings import Settings
 from adapters.stores import Stores
 from broker.instance import Instance, OidcOptions, Saml2Options, SigningKey, Transform
