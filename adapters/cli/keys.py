@@ -18,6 +18,7 @@ docs/keys.md has the whole list."""
 
 app = typer.Typer(help="Signing keys: names and states, never the keys.", no_args_is_help=True)
 
+Kid = Annotated[str, typer.Argument(help="As `remint keys list` shows it.")]
 Algorithm = Annotated[str, typer.Argument(help="RS256 or ES256.")]
 
 
@@ -32,6 +33,19 @@ def list_keys(
 
     for key in ask(config, url, admin, "GET", _path(realm))["result"]:
         print(_line(key))
+
+
+@app.command()
+def certificate(
+    kid: Kid,
+    realm: options.Realm = "/",
+    config: options.Config = None,
+    url: options.Url = None,
+    admin: options.Admin = ADMINISTRATOR,
+) -> None:
+    """The certificate of a key, PEM, for SAML service providers."""
+
+    print(ask(config, url, admin, "GET", f"{_path(realm)}/{kid}")["certificate"], end="")
 
 
 @app.command()
@@ -64,7 +78,7 @@ def rotate(
 
 @app.command()
 def revoke(
-    kid: Annotated[str, typer.Argument(help="As `remint keys list` shows it.")],
+    kid: Kid,
     realm: options.Realm = "/",
     config: options.Config = None,
     url: options.Url = None,

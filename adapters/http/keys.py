@@ -30,8 +30,11 @@ class KeyAdministration:
         session = await self._sessions.administrator(call.session_id, realm)
         call.attempt.requester, call.attempt.realm = session.principal, realm
         call.attempt.operation = f"keys {call.method.lower()}"
-        if call.method == "GET" and not rest:
+        if call.method == "GET":
             await self._keys.refresh()
+        if call.method == "GET" and rest:
+            return Reply(self._one(realm, rest))
+        if call.method == "GET":
             keys = [key.shown() for key in self._keys.list(realm)]
             return Reply({"result": keys, "resultCount": len(keys)})
         action = self._actions.get(call.action)
@@ -41,6 +44,11 @@ class KeyAdministration:
             call.attempt.key_id = key.kid
             return reply
         raise MethodNotAllowed(f"use GET, or POST with _action={'|'.join(map(str, self._actions))}")
+
+    def _one(self, realm: str, kid: str) -> dict[str, str]:
+        certificate = self._keys.certificate(realm, kid)
+        key = next(key for key in self._keys.list(realm) if key.kid == kid)
+        return {**key.shown(), "certificate": certificate}
 
     async def _generate(self, realm: str, body: Mapping[str, Any]) -> tuple[RingKey, Reply]:
         key = await self._keys.generate(realm, _algorithm(body))

@@ -55,6 +55,11 @@ def der(pem: bytes) -> bytes:
     return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
 
 
+def pem(certificate: bytes) -> str:
+    """A certificate that is DER as PEM."""
+    return x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM).decode()
+
+
 def imported(pem: bytes, key: PrivateKey) -> bytes:
     """PEM of the first certificate, which must be ``key``'s. Raises InvalidRequest."""
     if len(pem) > MAX_PEM_BYTES:

@@ -131,6 +131,11 @@ class RealmKeys:
         key = self._keys.get(kid)
         return self.shown(key, now) if key is not None else None
 
+    def certificate(self, kid: str) -> bytes | None:
+        """DER."""
+        key = self._keys.get(kid)
+        return key.certificate if key is not None else None
+
     def signers(self) -> Mapping[str, KeySigner]:
         return self._signers
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from adapters.keys import ring_changes
+from adapters.keys import certificates, ring_changes
 from adapters.keys.files import KeyFiles
 from adapters.keys.private_keys import ALGORITHMS
 from adapters.keys.realm_keys import RealmKeys, RingKey
@@ -23,9 +23,10 @@ from adapters.keys.ring_store import RingStore, Step
 from adapters.keys.rotation import Rotation
 from adapters.keys.signers import HmacSigner, Run, inline
 from adapters.keys.spare import SpareKey
-from broker.errors import KeyUnavailable, RemintError
+from broker.errors import KeyUnavailable, NotFound, RemintError
 from broker.instance import ACTIVE_KEY, HMAC_ALGORITHMS, SigningKey
 from broker.model import normal_realm
+from broker.policy import shown
 from broker.ports import Clock, ConfigurationStore, EventSink, Signer
 
 DEFAULT_JWKS_MAX_AGE = 300
@@ -137,6 +138,14 @@ class KeyRing(Rotation):
         keys = self._of(realm)
         return keys.all(self._clock.now()) if keys is not None else []
 
+    def certificate(self, realm: str, kid: str) -> str:
+        """PEM of a key's certificate, whatever its state. Raises NotFound."""
+        keys = self._of(realm)
+        certificate = keys.certificate(kid) if keys is not None else None
+        if certificate is None:
+            raise NotFound(f"there is no key {shown(kid)} in this realm")
+        return certificates.pem(certificate)
+
     def _of(self, realm: str) -> RealmKeys | None:
         return self._store.realms.get(normal_realm(realm))
 
@@ -216,8 +225,8 @@ class KeyRing(Rotation):
         async def step(document: RingDocument) -> RingDocument:
             return tidied(document)
 
-        known = self._store.realms[realm].document
-        if tidied(known) != known:
+        known = self._of(realm)
+        if known is not None and tidied(known.document) != known.document:
             await self._store.changed(realm, step)
 
     async def _rotate_old_ones(self, realm: str) -> None:

@@ -99,15 +99,10 @@ class RingStore:
 
     async def _reloaded(self, generation: int) -> None:
         """Many requests wait for one look, and one that is cancelled takes it from nobody."""
-        if self._reloading is None:
+        if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.create_task(self._reload(generation))
-            self._reloading.add_done_callback(self._looked)
+            self._reloading.add_done_callback(_heard)
         await asyncio.shield(self._reloading)
-
-    def _looked(self, task: asyncio.Task[None]) -> None:
-        self._reloading = None
-        if not task.cancelled():
-            task.exception()  # it is for those who wait; there may be none left
 
     async def _reload(self, generation: int) -> None:
         while True:
@@ -129,3 +124,9 @@ class RingStore:
         except Unavailable as error:
             _log.error("cannot read the keys of a realm", realm=realm, reason=error.detail)
             return self._realms.get(realm)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """What went wrong is for those who wait; there may be none left."""
+    if not task.cancelled():
+        task.exception()

@@ -76,7 +76,8 @@ class Rotation:
         def due(document: RingDocument) -> bool:
             return ring_changes.due(document, algorithm, self._clock.now(), ahead, every)
 
-        if due(self._store.realms[realm].document):
+        known = self._store.realms.get(realm)
+        if known is not None and due(known.document):
             await self._rotated(realm, algorithm, every, due)
 
     async def _rotated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from adapters.stores.memory import open_memory
 from broker.errors import KeyUnavailable, Unavailable
 from broker.instance import SigningKey
 from broker.model import Secret
-from broker.ports import Signer
+from broker.ports import ConfigurationStore, Signer
 from tests.support.door import FrozenClock
 from tests.support.key_rings import (
     ES256,
@@ -337,3 +338,48 @@ async def test_key_made_on_a_thread(clock: FrozenClock, monkeypatch: pytest.Monk
     monkeypatch.setattr(private_keys, "generated", slow)
     await ring.generate("/", "RS256")
     assert (started.is_set(), turns) == (True, 1)
+
+
+class _Restless:
+    """A ConfigurationStore that changes while it is listed, and is asked again in that moment."""
+
+    def __init__(self, store: ConfigurationStore) -> None:
+        self._store = store
+        self.on_list: Callable[[], None] | None = None
+        self.asked = 0
+
+    async def generation(self) -> int:
+        self.asked += 1
+        if self.asked > 1000:
+            raise RuntimeError("asked without end")
+        return await self._store.generation()
+
+    async def get(self, name: str) -> bytes | None:
+        return await self._store.get(name)
+
+    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        return await self._store.swap(name, expected, value)
+
+    async def list(self, prefix: str = "") -> dict[str, bytes]:
+        found = await self._store.list(prefix)
+        if self.on_list is not None:
+            await self._store.swap("other", await self._store.get("other"), b"%d" % self.asked)
+            self.on_list()
+        return found
+
+
+async def test_change_at_the_moment_of_a_look(clock: FrozenClock) -> None:
+    """Whoever asks in the moment between the end of one look and the next change gets a look of its
+    own, and the event loop turns on."""
+    store = _Restless(open_memory().configuration)
+    ring = await a_ring(clock, store)
+    late: list[asyncio.Task[bool]] = []
+
+    def once_more() -> None:
+        store.on_list = None
+        late.append(asyncio.create_task(ring.refresh()))
+
+    store.on_list = once_more
+    await ring.generate("/", "ES256")
+    assert await ring.refresh()
+    assert await asyncio.gather(*late) == [True]

@@ -381,3 +381,23 @@ async def _act(ring: KeyRing, action: str, old: str) -> None:
         await ring.revoke("/", old)
     else:
         await ring.tend({})
+
+
+async def test_realm_that_goes_away_while_keys_are_looked_after(clock: FrozenClock) -> None:
+    """A realm that is removed in the middle of the chore neither comes back nor holds it up."""
+    store = open_memory().configuration
+    leaving: list[str] = []
+
+    async def may_change() -> bool:
+        for realm in leaving:
+            await ring.forget(realm)
+        return True
+
+    ring = await a_ring(
+        clock, store, realms=("/a", "/b", "/"), may_change=may_change, rotate_every=DAY
+    )
+    clock.advance(DAY)
+    leaving += ["/a", "/b"]
+    await ring.tend({})
+    assert list(await store.list()) == ["keys/"]
+    assert len(states(ring)) == 2

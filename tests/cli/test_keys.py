@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -30,6 +31,14 @@ def test_first_keys_and_generate(site: Site) -> None:
     assert after[kid][:2] == ["ES256", "next"]
     assert after[kid][3] == "standby"
     assert {key: row for key, row in after.items() if key != kid} == before
+
+
+def test_certificate(site: Site) -> None:
+    """The certificate of a key is printed as PEM, and belongs to that realm's key."""
+    printed = site.ok("keys", "certificate", _active(site, "ES256"))
+    found = x509.load_pem_x509_certificate(printed.encode())
+    assert found.subject.rfc4514_string() == "CN=Remint /"
+    assert isinstance(found.public_key(), ec.EllipticCurvePublicKey)
 
 
 def test_rotate(site: Site) -> None:

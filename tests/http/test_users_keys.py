@@ -17,6 +17,7 @@ from broker.model import Secret
 from tests.http import judges
 from tests.support import door as doors
 from tests.support.door import (
+    ASSERTION,
     HEADER,
     ID_TOKEN,
     REALM,
@@ -25,8 +26,8 @@ from tests.support.door import (
     an_instance,
     user_input,
 )
-from tests.support.key_rings import FailingStore
-from tests.support.planted import MARK, USER_PASSWORD, Planted
+from tests.support.key_rings import FailingStore, write_folder
+from tests.support.planted import MARK, PASSPHRASE, USER_PASSWORD, Planted
 
 USERS = "/json/users"
 KEYS = "/json/keys"
@@ -206,7 +207,7 @@ async def test_who_may_not(door: Door, method: str, path: str) -> None:
         ("DELETE", USERS),
         ("POST", f"{USERS}?_action=forge"),
         ("DELETE", KEYS),
-        ("GET", f"{KEYS}/x"),
+        ("PUT", f"{KEYS}/x"),
         ("POST", KEYS),
         ("POST", f"{KEYS}?_action=forge"),
     ],
@@ -244,6 +245,22 @@ async def test_list_keys(door: Door) -> None:
     )
     kids = {key["kid"] for key in (await judges.jwks(door))["keys"]}
     assert {key["kid"] for key in answer.body["result"]} == kids
+
+
+async def test_read_key(door: Door) -> None:
+    """One key is shown with its certificate, which is that of the assertions it signs."""
+    signed = await door.translate(user_input(), ASSERTION)
+    key = next(
+        key
+        for key in (await _as_admin(door, "GET", KEYS)).body["result"]
+        if key["algorithm"] == "RS256"
+    )
+    answer = await _as_admin(door, "GET", f"{KEYS}/{key['kid']}")
+    certificate = answer.body.pop("certificate")
+    assert (answer.status, answer.body) == (200, key)
+    encoded = "".join(certificate.splitlines()[1:-1])
+    assert encoded in "".join(signed.body["issued_token"].split())
+    assert (await _as_admin(door, "GET", f"{KEYS}/nobody")).status == 404
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
@@ -367,6 +384,23 @@ async def test_instance_that_names_a_key(tmp_path: Path, planted: Planted, said:
                 await door.broker.components.instances.key_needs()
             )
         said.extend(door.refusals)
+
+
+async def test_keys_of_an_earlier_version(
+    tmp_path: Path, planted: Planted, said: list[str]
+) -> None:
+    """A state folder of an earlier version, its keys under a passphrase, signs on with them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (kid,) = write_folder(
+        tmp_path / "state" / "keys", [(key, "active", 1_700_000_000)], passphrase=PASSPHRASE
+    )
+    (tmp_path / "state").chmod(0o700)
+    for passphrase in (PASSPHRASE, None):  # it is needed once
+        keys = {"passphrase": passphrase}
+        async with doors.opened(tmp_path / "state", planted, keys=keys) as door:
+            await door.publish(an_instance("other", oidc="ES256"))
+            assert await _signed(door, "ES256") == kid
+            said.extend(door.refusals)
 
 
 @pytest.mark.parametrize("key", ["", "no PEM", 7, None])

@@ -141,7 +141,7 @@ def test_rotations_under_load(brokers: Brokers, planted: Planted) -> None:
                     ask("generate", algorithm)
             broker.wait_for(lambda: kids <= traffic.kids or bool(traffic.failures))
 
-        for _ in range(1 + PREPARED + ANNOUNCED - 1):
+        for _ in range(ANNOUNCED + PREPARED):
             rotate()
     assert traffic.failures == []
     assert len(set(rotated)) == 20
