@@ -41,9 +41,9 @@ def _newest(lines: list[bytes], now: float) -> list[str]:
     aliases: list[str] = []
     ended: set[str] = set()
     for record in _records(reversed(lines)):
-        if record.get("cancelled"):
-            break  # many were cancelled at once: what was issued before proves nothing
         alias, kept_until = record.get("token_alias"), record.get("kept_until")
+        if _others_cancelled(record.get("cancelled"), alias):
+            break  # nobody says which: what was issued before proves nothing
         if not isinstance(alias, str) or record.get("outcome") != "ok":
             continue
         if not isinstance(kept_until, str) or not kept_until.isdigit():
@@ -53,6 +53,12 @@ def _newest(lines: list[bytes], now: float) -> list[str]:
         if len(aliases) == MAX_TOKENS:
             break
     return aliases
+
+
+def _others_cancelled(cancelled: Any, alias: Any) -> bool:
+    """Whether tokens ended that the line does not name: more than ``alias``, or any without it."""
+    named = ("0", "1") if isinstance(alias, str) else ("0",)
+    return cancelled is not None and cancelled not in named
 
 
 def _records(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:

@@ -36,9 +36,9 @@ class RedisInstances:
     async def generation(self) -> int:
         """What is known, for at most a second; asked of Redis when a message said so."""
         while self._loop.time() >= self._fresh_until:
-            if self._refreshing is None:
+            if self._refreshing is None or self._refreshing.done():
                 self._refreshing = self._loop.create_task(self._refresh())
-                self._refreshing.add_done_callback(self._refreshed)
+                self._refreshing.add_done_callback(_heard)
             # many requests wait for one answer, and one that is cancelled takes it from nobody
             await asyncio.shield(self._refreshing)
         return self._generation
@@ -114,11 +114,6 @@ class RedisInstances:
         if news == self._news:  # else something happened after the question
             self._fresh_until = asked_at + REFRESH_SECONDS
 
-    def _refreshed(self, task: asyncio.Task[None]) -> None:
-        self._refreshing = None
-        if not task.cancelled():
-            task.exception()  # those who wait heard of it; nobody may be waiting
-
     def _written(self, document: InstanceDocument) -> bytes:
         told = [document.id, document.realm, document.revision, document.format, document.body]
         sealed = self._sealer.seal(plain(told), _context(_field(document.id)))
@@ -133,6 +128,11 @@ class RedisInstances:
             ) from None
         told = orjson.loads(opened(self._sealer, sealed, _context(field)))
         return InstanceDocument(*told)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()  # those who wait heard of it; nobody may be waiting
 
 
 def _field(instance: str) -> str:

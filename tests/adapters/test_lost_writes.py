@@ -74,6 +74,16 @@ async def test_a_bulk_cancel_ends_the_search(tmp_path: Path) -> None:
     assert await _lost(path, _issued("a"), bulk, _issued("b")) == 1
 
 
+async def test_a_cancel_of_one_token_does_not_end_the_search(tmp_path: Path) -> None:
+    """A line that names the one token it ended says nothing of others, nor does one of none."""
+    path = tmp_path / "audit.log"
+    one = {"outcome": "ok", "token_alias": "b", "cancelled": "1"}
+    assert await _lost(path, _issued("a"), _issued("b"), one) == 1
+    assert await _lost(path, _issued("a"), {"outcome": "ok", "cancelled": "0"}) == 1
+    assert await _lost(path, _issued("a"), {**one, "cancelled": "2"}) == 0
+    assert await _lost(path, _issued("a"), {"outcome": "ok", "cancelled": "1"}) == 0
+
+
 async def test_only_the_end_is_read(tmp_path: Path) -> None:
     """Of a long file the end is read, whatever line it begins in."""
     filler = {"outcome": "ok", "operation": "x" * MAX_TAIL_BYTES}
