@@ -100,6 +100,8 @@ async def build(
         forget=keys.forget,
     )
     await realms.refresh()
+    for realm in realms.paths if first else ():
+        await keys.ensure(realm)
     passwords = passwords or Passwords(
         threads=settings.passwords.threads, max_waiting=settings.passwords.max_waiting
     )

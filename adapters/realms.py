@@ -7,6 +7,7 @@ so that looking one up costs nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -84,6 +85,9 @@ class Realms:
                 raise Conflict(f"there are {MAX_REALMS} realms, which is the most there can be")
             await self._prepare(realm)
             if await self._configuration.swap(DOCUMENT, value, _written([*paths_in(value), realm])):
+                await self._prepare(
+                    realm
+                )  # a delete under way may have forgotten what was prepared
                 await self.refresh()
                 return realm
 
@@ -122,6 +126,8 @@ def _checked(path: str) -> str:
     segments = realm.split("/")[1:]
     if realm == ROOT_REALM or len(realm) > MAX_PATH_LENGTH:
         raise InvalidRequest(f"a realm's path has 1 to {MAX_PATH_LENGTH} characters, as in /sales")
+    if unicodedata.normalize("NFKC", realm) != realm:
+        raise InvalidRequest("write the realm's name in normal form (Unicode NFKC)")
     if not all(_NAME.fullmatch(segment) and set(segment) != {"."} for segment in segments):
         raise InvalidRequest("a realm's name is made of letters, digits, . _ - and single blanks")
     if {segment.lower() for segment in segments} & RESERVED_REALMS:

@@ -3,7 +3,7 @@
 A request id means nothing alone: it is scoped to whoever sent it. That is the authenticated
 requester, else whoever holds the subject token. The fingerprint tells whether a second request
 under one id is a retry or a different request. Both are keyed hashes (HMAC-SHA-256) under a key
-that is not in the store, so that a copy of the store helps nobody to guess a password.
+that is not in the store in the clear, so that a copy of the store helps nobody to guess a password.
 
 The token's own id is such a hash as well: if a store forgets a claim, the next attempt at the
 request makes it anew, and with it the same token (docs/decisions/0005).

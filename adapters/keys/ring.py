@@ -165,11 +165,11 @@ class KeyRing(Rotation):
         return await self._store.refresh()
 
     async def ensure(self, realm: str) -> None:
-        """A first set of keys for a realm that has none, however many brokers ask at once."""
+        """A first set of keys for a realm that has none, however many brokers ask at once.
+
+        The store is asked, not this broker's memory: the realm may have been deleted since.
+        """
         realm = normal_realm(realm)
-        known = self._of(realm)
-        if known is not None and not _lacking(known.document):
-            return
         spares = {algorithm: SpareKey(realm, algorithm, self._clock) for algorithm in ALGORITHMS}
 
         async def step(document: RingDocument) -> RingDocument:

@@ -40,10 +40,19 @@ NO_NEEDS = KeyNeeds()
 
 def check_room(document: RingDocument) -> None:
     """Raises Conflict if the ring is full."""
-    if len(document.keys) >= MAX_KEYS:
+    if sum(key.revoked_at is None for key in document.keys) >= MAX_KEYS:
         raise Conflict(
             f"this realm holds {MAX_KEYS} keys, which is the most there can be; "
             "wait until the retired ones end"
+        )
+
+
+def check_tombstones(document: RingDocument) -> None:
+    """Raises Conflict if one more revocation would need one more key, after too many."""
+    if sum(key.revoked_at is not None for key in document.keys) >= MAX_KEYS:
+        raise Conflict(
+            f"{MAX_KEYS} keys of this realm were revoked of late; "
+            "wait until their tokens have ended, or import a key that takes over"
         )
 
 

@@ -162,6 +162,7 @@ class Rotation:
                 return ring_changes.revoked(document, key, now)
             successor = document.stand_in(key.algorithm, now, self._margin)
             if successor is None:
+                ring_changes.check_tombstones(document)
                 new = spares.setdefault(kid, SpareKey(realm, key.algorithm, self._clock))
                 successor = await new.key()
             now = self._clock.now()

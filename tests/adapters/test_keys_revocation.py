@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from adapters.keys.ring_changes import MAX_KEYS
 from adapters.keys.ring_document import CLOCK_SKEW_SECONDS, RingDocument
 from adapters.stores.memory import open_memory
 from broker.errors import Conflict, KeyUnavailable, NotFound
@@ -209,3 +210,17 @@ async def test_revoked_key_is_not_imported_again(clock: FrozenClock) -> None:
         with pytest.raises(Conflict, match="was revoked"):
             await ring.import_pem("/", pem, None, now=now)
     assert ring.revoked("/", imported.kid)
+
+
+async def test_revoking_has_an_end(clock: FrozenClock) -> None:
+    """Keys that were revoked do not fill the ring, and no more than a bounded number of them makes
+    new ones."""
+    ring = await a_ring(clock)
+    for _ in range(MAX_KEYS):
+        await ring.revoke("/", signs(ring))
+    with pytest.raises(Conflict, match="revoked of late"):
+        await ring.revoke("/", signs(ring))
+    made = await ring.generate("/", "ES256")
+    assert made.state == "next"
+    await ring.revoke("/", signs(ring))
+    assert signs(ring) == made.kid

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
+from adapters.keys.ring import KeyRing
 from adapters.realms import MAX_PATH_LENGTH, Realms
 from adapters.stores import Stores
 from adapters.stores.memory import open_memory
 from broker.errors import Conflict, InvalidRequest, NotFound
-from broker.testing import a_user, an_instance_document
+from broker.testing import FrozenClock, a_user, an_instance_document
 
 
 class Hooks:
@@ -51,7 +52,10 @@ async def test_life_of_a_realm() -> None:
     await other.refresh()
     assert not realms.exists("/sales/emea")
     assert not other.exists("/sales/emea")
-    assert (hooks.prepared, hooks.forgotten) == (["/sales", "/sales/emea"], ["/sales/emea"])
+    assert (hooks.prepared, hooks.forgotten) == (
+        ["/sales", "/sales", "/sales/emea", "/sales/emea"],
+        ["/sales/emea"],
+    )
 
 
 async def test_one_of_many_creates_wins() -> None:
@@ -69,7 +73,20 @@ async def test_one_of_many_creates_wins() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("", "/", "/a//../b", "/.", "/a\n", "/a\x00", "/a+b", "/a#", "/a*", "/a  b", "/ a"),
+        *(
+            "",
+            "/",
+            "/a//../b",
+            "/.",
+            "/a\n",
+            "/a\x00",
+            "/a+b",
+            "/a#",
+            "/a*",
+            "/\u212a",
+            "/a  b",
+            "/ a",
+        ),
         *("/users", "/Sales/KEYS", "/root", "/a/events", "/<b>", "/" + "a" * MAX_PATH_LENGTH),
     ],
 )
@@ -125,3 +142,27 @@ async def test_what_is_declared_stays() -> None:
             await realms.delete(realm)
     with pytest.raises(NotFound):
         await realms.delete("/unknown")
+
+
+async def test_a_realm_made_again_has_keys() -> None:
+    """A broker that has not heard yet that a realm was deleted makes it again with keys."""
+    stores, clock = open_memory(), FrozenClock()
+    rings = [await KeyRing.open(stores.configuration, clock, ("/",)) for _ in range(2)]
+    first, second = (
+        Realms(
+            configuration=stores.configuration,
+            instances=stores.instances,
+            users=stores.users,
+            declared=[],
+            prepare=ring.ensure,
+            forget=ring.forget,
+        )
+        for ring in rings
+    )
+    await first.create("/sales")
+    await rings[1].refresh()
+    await first.delete("/sales")
+    await second.create("/sales")
+    for ring in rings:
+        await ring.refresh()
+        assert len(ring.list("/sales")) == 2

@@ -152,6 +152,7 @@ async def test_replicas_without_a_quorum_are_warned_of() -> None:
             assert "set min-replicas-to-write 1" in warning
             assert durability.settings["connected_replicas"] == "1"
             primary.cli("CONFIG", "SET", "min-replicas-to-write", "1")
+            wait_until(lambda: "good_slaves:1" in primary.cli("INFO"), primary.log)
             durability = await found(primary, wait_replicas=1)
             assert durability.sentences == ()
             assert durability.settings["min-replicas-to-write"] == "1 or more"
