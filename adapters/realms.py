@@ -85,9 +85,8 @@ class Realms:
                 raise Conflict(f"there are {MAX_REALMS} realms, which is the most there can be")
             await self._prepare(realm)
             if await self._configuration.swap(DOCUMENT, value, _written([*paths_in(value), realm])):
-                await self._prepare(
-                    realm
-                )  # a delete under way may have forgotten what was prepared
+                # once more: a delete under way may have undone it
+                await self._prepare(realm)
                 await self.refresh()
                 return realm
 
