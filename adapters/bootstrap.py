@@ -100,14 +100,12 @@ async def build(
         forget=keys.forget,
     )
     await realms.refresh()
-    for realm in realms.paths if first else ():
+    for realm in realms.made if first else ():
         await keys.ensure(realm)
     passwords = passwords or Passwords(
         threads=settings.passwords.threads, max_waiting=settings.passwords.max_waiting
     )
-    audit = audit or AuditFile(
-        settings.audit.file or settings.state_dir / "audit.log", fsync=settings.audit.fsync
-    )
+    audit = audit or AuditFile(settings.audit_file, fsync=settings.audit.fsync)
     components = _components(
         settings,
         url,
@@ -133,9 +131,8 @@ async def build(
 
 async def _look_for_lost_writes(broker: Broker) -> None:
     """A Redis that came back without its last writes is used all the same, but not in silence."""
-    settings = broker.components.settings
-    audit = settings.audit.file or settings.state_dir / "audit.log"
-    missing = await lost(audit, broker.stores.tokens, broker.components.clock.now())
+    parts = broker.components
+    missing = await lost(parts.settings.audit_file, broker.stores.tokens, parts.clock.now())
     if missing:
         sentence = (
             f"the last {missing} tokens that this broker issued are not in the store: unless "

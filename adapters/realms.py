@@ -63,6 +63,11 @@ class Realms:
             self._generation = generation
 
     @property
+    def made(self) -> tuple[str, ...]:
+        """The realms that were made at run time."""
+        return self._made
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """Every realm, the root realm first."""
         return tuple(dict.fromkeys((*self._declared, *self._made)))

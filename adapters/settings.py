@@ -312,6 +312,10 @@ class Settings(BaseSettings):
         return given or f"sqlite:///{self.state_dir / 'remint.db'}"
 
     @property
+    def audit_file(self) -> Path:
+        return self.audit.file or self.state_dir / "audit.log"
+
+    @property
     def all_realms(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("/", *self.realms)))
 

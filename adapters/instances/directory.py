@@ -123,8 +123,8 @@ class InstanceDirectory:
 
     async def publish(self, state: Mapping[str, Any]) -> InstanceDocument:
         """Publish a new instance. Raises InvalidInstance, NotFound (realm), AlreadyPublished."""
-        document = self._document(forgerock.with_kept_secrets(state, None))
-        await self._prepare_keys(document)
+        document, compiled_instance = self._document(forgerock.with_kept_secrets(state, None))
+        await self._prepare_keys(compiled_instance)
         await self._store.create(document)
         await self._events.publish(
             InstancePublished(self._clock.now(), document.realm, document.id, document.revision)
@@ -141,12 +141,12 @@ class InstanceDirectory:
         old = await self._required(instance)
         if expected is not None and expected != old.revision:
             raise PreconditionFailed("the instance was changed since that revision was read")
-        document = self._document(forgerock.with_kept_secrets(state, old.body))
+        document, compiled_instance = self._document(forgerock.with_kept_secrets(state, old.body))
         if document.id != instance:
             raise InvalidInstance(
                 [("deployment-url-element", f"the path says {shown(instance)}; say the same here")]
             )
-        await self._prepare_keys(document)
+        await self._prepare_keys(compiled_instance)
         await self._store.replace(document, old.revision)
         await self._events.publish(
             InstanceUpdated(self._clock.now(), document.realm, document.id, document.revision)
@@ -170,11 +170,11 @@ class InstanceDirectory:
 
     async def load(self, draft: Instance) -> bool:
         """Publish an instance from a file, or bring it up to date; False if it already was."""
-        document = self._document(forgerock.encode(draft))
+        document, compiled_instance = self._document(forgerock.encode(draft))
         old = await self._store.get(document.id)
         if old is not None and old.revision == document.revision:
             return False
-        await self._prepare_keys(document)
+        await self._prepare_keys(compiled_instance)
         if old is None:
             await self._store.create(document)
         else:
@@ -217,24 +217,26 @@ class InstanceDirectory:
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
         return document
 
-    async def _prepare_keys(self, document: InstanceDocument) -> None:
+    async def _prepare_keys(self, instance: Instance) -> None:
         """Before it is stored: the realm's keys are to outlive what the instance will issue."""
-        asked = self._asked(self._compile(document.body, document.revision))
-        await self._keys.cover_lifetime(document.realm, asked.lifetime_seconds, asked.key_ids)
+        asked = self._asked(instance)
+        await self._keys.cover_lifetime(instance.realm, asked.lifetime_seconds, asked.key_ids)
 
-    def _document(self, state: Mapping[str, Any]) -> InstanceDocument:
+    def _document(self, state: Mapping[str, Any]) -> tuple[InstanceDocument, Instance]:
+        """What is to be stored, and the same compiled."""
         revision = _revision(state)
         instance = self._compile(state, revision)
         if not self._realm_exists(instance.realm):
             raise NotFound(f"there is no realm {shown(instance.realm)}")
         self._check_keys(instance)
-        return InstanceDocument(
+        document = InstanceDocument(
             id=instance_id(instance.realm, instance.url_element),
             realm=instance.realm,
             revision=revision,
             format=FORMAT,
             body=state,
         )
+        return document, instance
 
     def _check_keys(self, instance: Instance) -> None:
         """A key that cannot be found is said to the publisher, before a token is asked for."""
