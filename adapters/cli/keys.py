@@ -35,7 +35,7 @@ def list_keys(
         print(_line(key))
 
 
-@app.command()
+@app.command(context_settings=options.HYPHENS)
 def certificate(
     kid: Kid,
     realm: options.Realm = "/",
@@ -76,7 +76,7 @@ def rotate(
     print(_line(ask(config, url, admin, "POST", _path(realm), body, query=query)))
 
 
-@app.command()
+@app.command(context_settings=options.HYPHENS)
 def revoke(
     kid: Kid,
     realm: options.Realm = "/",

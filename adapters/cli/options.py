@@ -24,6 +24,8 @@ Admin = Annotated[
         help="Who logs in at --url; the password is REMINT_ADMIN__PASSWORD, or asked for.",
     ),
 ]
+HYPHENS = {"ignore_unknown_options": True}
+"""For commands that take an id: one in base64url may begin with a hyphen."""
 
 
 def settings(config: Path | None) -> Settings:

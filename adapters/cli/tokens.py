@@ -65,7 +65,7 @@ def validate(
     raise typer.Exit(0 if valid else 1)
 
 
-@app.command()
+@app.command(context_settings=options.HYPHENS)
 def cancel(
     token_id: Annotated[
         str | None, typer.Argument(help="The id that list shows.", show_default=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -68,6 +69,14 @@ def test_revoke_of_no_key(site: Site) -> None:
     done = site.run("keys", "revoke", "nobody")
     assert (done.code, done.out) == (1, "")
     assert done.err == "remint: 404 Not Found: there is no key nobody in this realm\n"
+
+
+@pytest.mark.parametrize("command", ["revoke", "certificate"])
+def test_a_kid_that_begins_with_a_hyphen(site: Site, command: str) -> None:
+    """One kid in 64 begins with a hyphen, and is no option."""
+    done = site.run("keys", command, "-sCRtE0SAOpYpI499pZx1HPNWSmPCC9LNbZbYiK5Fbk")
+    assert (done.code, done.out) == (1, "")
+    assert "there is no key -sCRtE0SAOpYpI499pZx1HPNWSmPCC9LNbZbYiK5Fbk in" in done.err
 
 
 def test_unknown_algorithm(site: Site) -> None:

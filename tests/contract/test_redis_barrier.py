@@ -269,7 +269,8 @@ async def test_a_write_to_a_moved_slot_is_followed_and_held(cluster: list[RedisS
             await _held(stores.slots, known)
         for server in (taker, keeper):
             server.cli("CLUSTER", "SETSLOT", str(slot), "NODE", yours)
-        with stopped(_replica_of(cluster, _owner(cluster, META))):
+        wait_until(partial(_agreed, cluster, taker), taker.log)
+        with stopped(_replica_of(cluster, taker)):
             await _held(stores.slots, known)
         assert await stores.slots.swap(known, known)
 
@@ -280,7 +281,9 @@ async def test_a_fail_over_in_a_cluster_is_followed(cluster: list[RedisServer]) 
     async with _opened(cluster, Terms()) as stores:
         names = [str(number) for number in range(30)]
         assert await _spent(stores, names, "first") == [True] * len(names)
-        _owner(cluster, META).kill()
+        owner = _owner(cluster, META)
+        wait_until(partial(_agreed, cluster, owner), owner.log)
+        owner.kill()
         assert await _spent(stores, names, "then") != [True] * len(names)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -320,10 +323,16 @@ def _id(server: RedisServer) -> str:
     return server.cli("CLUSTER", "MYID").strip()
 
 
-def _owner(cluster: list[RedisServer], key: str) -> RedisServer:
-    """The primary that holds a key."""
+def _agreed(cluster: list[RedisServer], owner: RedisServer) -> bool:
+    """Every server has heard who holds META. A replica that has not could not take its primary's
+    place: the others would not vote for it, or it would leave the slot out."""
+    return all(_owner(cluster, META, by=server) is owner for server in cluster)
+
+
+def _owner(cluster: list[RedisServer], key: str, by: RedisServer | None = None) -> RedisServer:
+    """The primary that holds a key, as one of the servers knows it."""
     slot = key_slot(key.encode())
-    for line in cluster[0].cli("CLUSTER", "NODES").splitlines():
+    for line in (by or cluster[0]).cli("CLUSTER", "NODES").splitlines():
         words = line.split()
         ranges = [each.split("-") for each in words[8:] if not each.startswith("[")]
         if any(int(each[0]) <= slot <= int(each[-1]) for each in ranges):
