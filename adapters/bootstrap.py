@@ -24,6 +24,9 @@ from adapters.keys.deployment import DeploymentKey
 from adapters.keys.files import KeyFiles, KeyRingError
 from adapters.keys.ring import KeyRing
 from adapters.keys.root_secret import WrappingKeyError
+from adapters.messages.asked import Decoder
+from adapters.messages.opening import PlainOpener
+from adapters.messages.worker import Worker
 from adapters.realms import Realms
 from adapters.running import Broker
 from adapters.sessions import Sessions
@@ -240,14 +243,24 @@ def _amqp(
         return None
     return AmqpTransport(
         url=url,
+        worker=_message_worker(
+            components, allow_anonymous=components.settings.amqp.allow_anonymous
+        ),
+        clock=components.clock,
+        digest_key=key.derive("fingerprint"),
+        prefetch=components.settings.amqp.prefetch,
+        on_answered=on_answered,
+    )
+
+
+def _message_worker(components: Components, *, allow_anonymous: bool) -> Worker:
+    """What every message transport works with, under its own rules."""
+    return Worker(
+        decoder=Decoder(PlainOpener(), allow_anonymous=allow_anonymous),
         pipeline=components.pipeline,
         lifecycle=components.lifecycle,
         trail=components.trail,
         clock=components.clock,
-        digest_key=key.derive("fingerprint"),
-        prefetch=components.settings.amqp.prefetch,
-        allow_anonymous=components.settings.amqp.allow_anonymous,
-        on_answered=on_answered,
     )
 
 

@@ -97,6 +97,14 @@ def _amqp_url(url: SecretStr | None) -> SecretStr | None:
     return url
 
 
+def _mqtt_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value():
+        return None
+    if url is not None and not re.match(r"mqtts?://[^/]", url.get_secret_value()):
+        raise ValueError("write mqtt://user:password@host or mqtts://…")
+    return url
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -242,7 +250,57 @@ class Amqp(Section):
     prefetch: int = Field(
         default=32, ge=1, le=1000, description="Requests in work at once, per worker."
     )
+    batch_prefetch: int = Field(
+        default=2, ge=1, le=100, description="Batches in work at once, per worker."
+    )
+    control_prefetch: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="Validations, cancels and results in work at once, per worker.",
+    )
     allow_anonymous: bool = Field(default=False, description="Accept requests without a user_id.")
+    require_encrypted_credentials: bool = Field(
+        default=True, description="Refuse a credential that anybody at the queue could read."
+    )
+
+
+class Mqtt(Section):
+    """Translation by MQTT 5. Off while ``url`` is not set."""
+
+    url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
+    prefetch: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="Requests in work at once, per worker: the Receive Maximum.",
+    )
+    session_expiry: int = Field(
+        default=86400,
+        ge=60,
+        le=MAX_SECONDS,
+        description="Seconds for which the message server keeps requests while no broker is there.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM of who certified the message server; unset: the system's."
+    )
+    allow_anonymous: bool = Field(
+        default=False, description="Accept requests under the user name anonymous."
+    )
+    require_encrypted_credentials: bool = Field(
+        default=True, description="Refuse a credential that anybody at the topic could read."
+    )
+
+
+class Events(Section):
+    """What is announced to whom."""
+
+    principal: Literal["pseudonym", "plain"] = Field(
+        default="pseudonym", description="How events name who a token speaks for."
+    )
+    keep: int = Field(
+        default=1000, ge=0, le=1_000_000, description="Events kept for GET /events; 0: none."
+    )
 
 
 class Log(Section):
@@ -292,6 +350,8 @@ class Settings(BaseSettings):
     audit: Audit = Audit()
     answers: Answers = Answers()
     amqp: Amqp = Amqp()
+    mqtt: Mqtt = Mqtt()
+    events: Events = Events()
     log: Log = Log()
 
     @classmethod

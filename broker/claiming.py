@@ -21,7 +21,7 @@ from broker.errors import (
     RequestInProgress,
     Unavailable,
 )
-from broker.model import Answer, Claim, TokenRecord
+from broker.model import Announcement, Answer, Claim, TokenRecord
 from broker.ports import Clock, RequestLedger
 
 LEASE_SECONDS = 5.0
@@ -73,7 +73,12 @@ class Claims:
         return await self._read(claim) if claim.stored and not claim.held else None
 
     async def commit(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, deadline: float | None
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        deadline: float | None,
+        announcement: Announcement | None = None,
     ) -> Answer:
         """Keep record and answer. Returns the answer that stands: this one, or that of another
         attempt which was faster while the outcome of this one was unknown.
@@ -84,7 +89,7 @@ class Claims:
         until = self._clock.now() + self._answers_ttl_seconds
 
         async def write() -> Answer:
-            await self._ledger.commit(claim, record, answer, until)
+            await self._ledger.commit(claim, record, answer, until, announcement)
             return answer
 
         try:

@@ -17,7 +17,7 @@ from broker import policy
 from broker.errors import InvalidRequest
 from broker.events import TokenCancelled, TokenExpired
 from broker.family import MAX_GENERATIONS, Family
-from broker.model import TokenRecord, TokenType
+from broker.model import Announcement, TokenRecord, TokenType
 from broker.ports import (
     Attempt,
     Clock,
@@ -141,13 +141,16 @@ class Lifecycle:
     async def reap(self) -> int:
         """Remove expired records and announce each once; returns how many."""
         now = self._clock.now()
-        expired = await self._tokens.reap(now)
-        for record in expired:
-            await self._events.publish(
-                TokenExpired(
-                    at=now, realm=record.realm, instance=record.instance, token_id=record.token_id
-                )
+
+        def announcement(record: TokenRecord) -> Announcement | None:
+            event = TokenExpired(
+                at=now, realm=record.realm, instance=record.instance, token_id=record.token_id
             )
+            return self._events.prepare(event, alias=record.alias)
+
+        expired = await self._tokens.reap(now, announcement)
+        for record in expired:
+            self._events.announce(announcement(record))
         return len(expired)
 
     async def _end(self, records: Sequence[TokenRecord], tally: _Tally) -> None:
@@ -166,17 +169,17 @@ class Lifecycle:
 
     async def _remove(self, record: TokenRecord, tally: _Tally) -> None:
         """Who removes a record counts it and announces it."""
-        if not await self._tokens.cancel(record.alias):
+        event = TokenCancelled(
+            at=self._clock.now(),
+            realm=record.realm,
+            instance=record.instance,
+            token_id=record.token_id,
+        )
+        announcement = self._events.prepare(event, alias=record.alias)
+        if not await self._tokens.cancel(record.alias, announcement):
             return
         tally.one_more()
-        await self._events.publish(
-            TokenCancelled(
-                at=self._clock.now(),
-                realm=record.realm,
-                instance=record.instance,
-                token_id=record.token_id,
-            )
-        )
+        self._events.announce(announcement)
 
 
 @dataclass(slots=True)

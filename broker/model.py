@@ -233,6 +233,25 @@ NOT_FINAL = frozenset({408, 429})
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event on its way out, as the outbox keeps it.
+
+    ``id`` is the same whenever the same fact is announced. ``type`` is the event's, such as
+    ``token.issued``; ``routing_key`` adds whom it concerns; ``body`` is what goes out. ``due_at``
+    (seconds since the epoch) is when others than its maker may take it up. ``request`` (scope and
+    request id) or ``alias`` say what it is stored with.
+    """
+
+    id: str
+    type: str
+    routing_key: str
+    body: bytes = field(repr=False)
+    due_at: float
+    request: tuple[str, str] | None = None
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A login that stands until it idles out, ends, or is logged out. Times in seconds.
 

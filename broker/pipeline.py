@@ -21,6 +21,7 @@ from broker.family import Family
 from broker.instance import HMAC_ALGORITHMS, Instance, Transform
 from broker.model import (
     ENTROPY_BYTES,
+    Announcement,
     Answer,
     Claim,
     IssuedToken,
@@ -236,7 +237,8 @@ class Pipeline:
             attempt.token_alias, attempt.digest = issued.alias, issued.digest.hex()
             # 10. Commit, one atomic and durable step.
             answer = Answer(200, issued.body, issued.token_id, expires_at)
-            stands = await self._commit(plan, claim, principal, issued, answer)
+            announcement = self._announcement(plan, claim, principal, issued, expires_at)
+            stands = await self._commit(plan, claim, principal, issued, answer, announcement)
         except KeyUnavailable:
             raise  # a retry succeeds once there is a key, and needs the session
         except Refusal:
@@ -248,19 +250,33 @@ class Pipeline:
             return _replayed(attempt, stands)
         if plan.provider.persists(plan.instance):
             attempt.extra["kept_until"] = str(expires_at)
-        await self._events.publish(
-            TokenIssued(
-                at=self._clock.now(),
-                realm=plan.instance.realm,
-                instance=plan.instance.id,
-                token_id=issued.token_id,
-                token_type=issued.type,
-                digest=issued.digest.hex(),
-                principal=principal.name,
-                expires_at=expires_at,
-            )
-        )
+        self._events.announce(announcement)
         return answer
+
+    def _announcement(
+        self,
+        plan: _Plan,
+        claim: Claim,
+        principal: Principal,
+        issued: IssuedToken,
+        expires_at: int,
+    ) -> Announcement | None:
+        event = TokenIssued(
+            at=self._clock.now(),
+            realm=plan.instance.realm,
+            instance=plan.instance.id,
+            token_id=issued.token_id,
+            token_type=issued.type,
+            digest=issued.digest.hex(),
+            principal=principal.name,
+            expires_at=expires_at,
+        )
+        return self._events.prepare(
+            event,
+            request=(claim.scope or "", claim.request_id or "") if claim.stored else None,
+            alias=issued.alias,
+            trace=plan.request.trace,
+        )
 
     async def _end_session(self, attempt: Attempt, plan: _Plan, principal: Principal) -> None:
         """End the session behind the token, where the transform asks for it and all is settled.
@@ -328,6 +344,7 @@ class Pipeline:
         principal: Principal,
         issued: IssuedToken,
         answer: Answer,
+        announcement: Announcement | None,
     ) -> Answer:
         """The answer that stands: this one, unless another attempt was faster."""
         record = None
@@ -345,9 +362,10 @@ class Pipeline:
                 key_id=claim.key_id,
                 parent=principal.parent,
             )
-        if record is None and not claim.stored:
+        if record is None and not claim.stored and announcement is None:
             return answer
-        return await self._claims.commit(claim, record, answer, plan.request.deadline)
+        deadline = plan.request.deadline
+        return await self._claims.commit(claim, record, answer, deadline, announcement)
 
 
 def _replayed(attempt: Attempt, answer: Answer) -> Answer:

@@ -6,13 +6,14 @@ Times are seconds since the epoch unless said otherwise. A port that cannot be r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from broker.events import Event
 from broker.instance import Instance, SigningKey
 from broker.model import (
+    Announcement,
     Answer,
     Claim,
     InstanceDocument,
@@ -175,11 +176,19 @@ class TokenStore(Protocol):
     async def query(self, query: TokenQuery) -> list[TokenRecord]:
         """Records in order of alias, at most ``limit``."""
 
-    async def cancel(self, alias: str) -> bool:
-        """Remove for good; True if it was there. Durable when it returns."""
+    async def cancel(self, alias: str, announcement: Announcement | None = None) -> bool:
+        """Remove for good; True if it was there. Durable when it returns.
 
-    async def reap(self, now: float) -> list[TokenRecord]:
-        """Remove what has expired, once in all, and say what that was."""
+        The announcement is in the outbox if, and only if, this call removed the record.
+        """
+
+    async def reap(
+        self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
+    ) -> list[TokenRecord]:
+        """Remove what has expired, once in all, and say what that was.
+
+        What ``announce`` makes of a record is in the outbox before the record is gone.
+        """
 
 
 class RequestLedger(Protocol):
@@ -202,10 +211,16 @@ class RequestLedger(Protocol):
         """
 
     async def commit(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        answer_until: float,
+        announcement: Announcement | None = None,
     ) -> None:
-        """One atomic step, durable when it returns: the token record, and the answer if the claim
-        is stored. The request is then remembered until its token has expired, at least.
+        """One atomic step, durable when it returns: the token record, the answer if the claim
+        is stored, and the announcement in the outbox. The request is then remembered until its
+        token has expired, at least.
 
         Raises ClaimLost if the claim's epoch and owner are not the stored ones. Unavailable means
         that the outcome is unknown: ``fetch`` tells, and the same commit may be tried again."""
@@ -223,6 +238,40 @@ class RequestLedger(Protocol):
         """
 
     async def reap(self, now: float) -> int: ...
+
+
+class Outbox(Protocol):
+    """Announcements of what has happened, from the step in which it did until they are out.
+
+    They get in by the steps of other ports. Whoever made one lets it out and says so with ``done``.
+    What is not done when it falls due, since its maker died or could not reach anybody, is taken up
+    by any broker.
+    """
+
+    async def add(self, announcement: Announcement) -> None:
+        """One that is bound to nothing else that is stored. Durable when it returns; the same id
+        again changes nothing."""
+
+    async def due(self, now: float, lease_seconds: float, limit: int) -> list[Announcement]:
+        """Some that have fallen due, oldest first, and are now due again after the lease."""
+
+    async def done(self, announcements: Sequence[Announcement]) -> None:
+        """They are out; forget them. Those that are gone already are no error."""
+
+    async def size(self) -> int:
+        """How many are not out yet."""
+
+
+class Journal(Protocol):
+    """The last announcements, in the order in which they came, for those who look on."""
+
+    async def append(self, bodies: Sequence[bytes]) -> None:
+        """Add at the end; the oldest go once there are more than the store is told to keep."""
+
+    async def read(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
+        """Position and body of those after a position, oldest first. None means from now on: an
+        empty list, or one item with the newest position and an empty body where there is one. A
+        position that is gone already means from the oldest."""
 
 
 class ReplayCache(Protocol):
@@ -250,15 +299,25 @@ class SessionStore(Protocol):
 
 
 class InstanceStore(Protocol):
-    """Documents of published instances; names are told apart without regard to letter case."""
+    """Documents of published instances; names are told apart without regard to letter case.
+
+    A change that succeeds has its announcement in the outbox, in the same step.
+    """
 
     async def generation(self) -> int:
         """A number that changes whenever a document does; cheap enough for every request."""
 
-    async def create(self, document: InstanceDocument) -> None:
+    async def create(
+        self, document: InstanceDocument, announcement: Announcement | None = None
+    ) -> None:
         """Raises AlreadyPublished."""
 
-    async def replace(self, document: InstanceDocument, expected: str | None) -> None:
+    async def replace(
+        self,
+        document: InstanceDocument,
+        expected: str | None,
+        announcement: Announcement | None = None,
+    ) -> None:
         """Raises UnknownInstance, or PreconditionFailed if ``expected`` is not its revision."""
 
     async def get(self, instance: str) -> InstanceDocument | None:
@@ -266,14 +325,17 @@ class InstanceStore(Protocol):
 
     async def list(self) -> list[InstanceDocument]: ...
 
-    async def delete(self, instance: str, expected: str | None) -> bool:
+    async def delete(
+        self, instance: str, expected: str | None, announcement: Announcement | None = None
+    ) -> bool:
         """True if it was there; raises PreconditionFailed."""
 
 
 class ConfigurationStore(Protocol):
     """Small documents that brokers share, such as rings of keys; each is replaced as a whole.
 
-    A document is bytes under a name. ``generation`` is the same number as that of the
+    A document is bytes under a name. A change that succeeds has its announcement in the outbox, in
+    the same step. ``generation`` is the same number as that of the
     ``InstanceStore`` beside it: one look tells whether anything published has changed.
     """
 
@@ -282,7 +344,13 @@ class ConfigurationStore(Protocol):
 
     async def get(self, name: str) -> bytes | None: ...
 
-    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+    async def swap(
+        self,
+        name: str,
+        expected: bytes | None,
+        value: bytes | None,
+        announcement: Announcement | None = None,
+    ) -> bool:
         """Compare and set, atomic, durable when it returns: True, and ``value`` stands under the
         name, if ``expected`` stood there before. None stands for no document."""
 
@@ -362,9 +430,26 @@ class AuditSink(Protocol):
 
 
 class EventSink(Protocol):
-    """Where facts are announced."""
+    """Where facts are announced: written down with the fact itself, and let out afterwards."""
 
-    async def publish(self, event: Event) -> None: ...
+    def prepare(
+        self,
+        event: Event,
+        *,
+        request: tuple[str, str] | None = None,
+        alias: str | None = None,
+        trace: Mapping[str, str] | None = None,
+    ) -> Announcement | None:
+        """The announcement to store in the same step as the fact; None where nobody wants one.
+
+        ``request`` is scope and id of the claim that is committed, ``alias`` that of the record.
+        """
+
+    def announce(self, announcement: Announcement | None) -> None:
+        """The fact stands: let it out. Never waits, never fails; the outbox has it."""
+
+    async def publish(self, event: Event) -> None:
+        """Let out at best effort, without the outbox."""
 
 
 class Clock(Protocol):

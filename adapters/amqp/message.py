@@ -7,7 +7,6 @@ shown, and a dead letter carries its size and keyed digest in its place.
 from __future__ import annotations
 
 import hmac
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,16 +18,16 @@ from aiormq.abc import DeliveredMessage
 
 from adapters import codec
 from adapters.amqp.tolerance import UnreadableProperties
+from adapters.messages.envelope import Envelope, trace_of
+from adapters.messages.worker import Outcome, answer_headers
 from broker.errors import InvalidRequest, Refusal
-from broker.model import Answer
 
 ANONYMOUS = "anonymous"
 REPLY_PREFIX = "remint.reply."
 SERVER_NAMED_PREFIX = "amq.gen-"
 DIRECT_REPLY = "amq.rabbitmq.reply-to"
 
-# W3C Trace Context, section 3.2; what does not look like it is ignored, as section 4.3 asks.
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+TRANSPORT = "amqp"
 MAX_EXPIRATION_DIGITS = 15  # milliseconds; beyond them lies no deadline
 
 
@@ -67,10 +66,32 @@ class Incoming:
         # One word after the user, so that user "a" cannot name a queue of user "a.b".
         return target.startswith(own) and "." not in target.removeprefix(own)
 
-    @property
-    def traceparent(self) -> str | None:
-        value = self.headers.get("traceparent")
-        return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
+    def envelope(self) -> Envelope:
+        """The request in it, whatever the publisher wrote."""
+        problem: Refusal | None = None
+        deadline = None
+        if not self.readable:
+            problem = InvalidRequest("the properties of this message cannot be read")
+        elif not self.reply_allowed:
+            problem = InvalidRequest("reply_to names a queue that answers may not go to")
+        else:
+            try:
+                deadline = self.deadline()
+            except InvalidRequest as refusal:
+                problem = refusal
+        return Envelope(
+            transport=TRANSPORT,
+            body=self.body,
+            type=self.type,
+            message_id=self.message_id,
+            requester=self.user_id,
+            content_type=self.content_type,
+            content_encoding=self.content_encoding,
+            deadline=deadline,
+            expired=self.expired,
+            trace=trace_of(self.headers),
+            problem=problem,
+        )
 
     def deadline(self) -> float | None:
         """When the answer loses its worth, in seconds since the epoch. Raises InvalidRequest."""
@@ -110,22 +131,12 @@ def read(delivered: DeliveredMessage, *, expired: bool) -> Incoming:
     )
 
 
-def answer_message(incoming: Incoming, answer: Answer, body: bytes, now: float) -> Message:
-    """The answer as it goes out; ``body`` is ``answer.body`` encoded."""
-    headers: dict[str, Any] = {
-        "status": answer.status,
-        "retry": codec.retry_advice(answer.status),
-    }
-    if answer.token_id is not None:
-        headers["token-id"] = answer.token_id
-    if answer.expires_at is not None:
-        headers["expires-at"] = answer.expires_at
-    if incoming.traceparent is not None:
-        headers["traceparent"] = incoming.traceparent
+def answer_message(incoming: Incoming, outcome: Outcome, now: float) -> Message:
+    """The answer as it goes out."""
     return Message(
-        body,
-        headers=headers,
-        content_type="application/json",
+        outcome.body,
+        headers=answer_headers(outcome.answer, incoming.envelope()),
+        content_type=outcome.content_type,
         delivery_mode=DeliveryMode.PERSISTENT,
         correlation_id=incoming.correlation_id or incoming.message_id,
         # Its own, as a return is matched to its publish by message id.
@@ -151,8 +162,7 @@ def dead_letter(incoming: Incoming, refusal: Refusal, digest_key: bytes) -> Mess
         headers["x-remint-user-id"] = incoming.user_id
     if incoming.expiration is not None:
         headers["x-remint-expiration"] = incoming.expiration
-    if incoming.traceparent is not None:
-        headers["traceparent"] = incoming.traceparent
+    headers.update(trace_of(incoming.headers))
     deadline = incoming.headers.get("deadline")
     if isinstance(deadline, int | float):
         headers["deadline"] = deadline

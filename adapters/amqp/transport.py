@@ -16,11 +16,9 @@ from adapters.amqp.consumer import Consumer
 from adapters.amqp.link import CLOSE_SECONDS, Link
 from adapters.amqp.publish import UnconfirmedError
 from adapters.amqp.topology import EXPIRED, REQUESTS, TopologyError
-from broker.lifecycle import Lifecycle
+from adapters.messages.worker import Worker
 from broker.model import Secret
-from broker.pipeline import Pipeline
 from broker.ports import Clock
-from broker.trail import AuditTrail
 
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 10.0
@@ -40,24 +38,18 @@ class AmqpTransport:
         self,
         *,
         url: Secret,
-        pipeline: Pipeline,
-        lifecycle: Lifecycle,
-        trail: AuditTrail,
+        worker: Worker,
         clock: Clock,
         digest_key: bytes,
         prefetch: int,
-        allow_anonymous: bool,
         on_answered: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._url = url
         self._prefetch = prefetch
         self._consumer = Consumer(
-            pipeline=pipeline,
-            lifecycle=lifecycle,
-            trail=trail,
+            worker=worker,
             clock=clock,
             digest_key=digest_key,
-            allow_anonymous=allow_anonymous,
             on_answered=on_answered,
         )
         self._link: Link | None = None

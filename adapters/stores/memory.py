@@ -6,6 +6,7 @@ No method awaits anything on its way, which makes each of them one atomic step.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adapters.keys.deployment import Deployment, DeploymentKey
@@ -26,7 +27,16 @@ from broker.errors import (
     UnknownInstance,
 )
 from broker.idempotency import over_quota, window_end
-from broker.model import Answer, Claim, InstanceDocument, Secret, Session, TokenRecord, User
+from broker.model import (
+    Announcement,
+    Answer,
+    Claim,
+    InstanceDocument,
+    Secret,
+    Session,
+    TokenRecord,
+    User,
+)
 from broker.ports import TokenQuery
 
 
@@ -68,10 +78,12 @@ class MemoryTokens:
         )
         return sorted(wanted, key=lambda record: record.alias)[: query.limit]
 
-    async def cancel(self, alias: str) -> bool:
+    async def cancel(self, alias: str, announcement: Announcement | None = None) -> bool:
         return self._records.pop(alias, None) is not None
 
-    async def reap(self, now: float) -> list[TokenRecord]:
+    async def reap(
+        self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
+    ) -> list[TokenRecord]:
         expired = [record for record in self._records.values() if record.expires_at <= now]
         for record in expired:
             del self._records[record.alias]
@@ -132,7 +144,12 @@ class MemoryLedger:
         return request.claim
 
     async def commit(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        answer_until: float,
+        announcement: Announcement | None = None,
     ) -> None:
         request = self._held(claim) if claim.stored else None
         if claim.stored and request is None:
@@ -266,12 +283,19 @@ class MemoryInstances:
     async def generation(self) -> int:
         return self._generation
 
-    async def create(self, document: InstanceDocument) -> None:
+    async def create(
+        self, document: InstanceDocument, announcement: Announcement | None = None
+    ) -> None:
         if document.id.casefold() in self._documents:
             raise AlreadyPublished("an instance is published under that name")
         self._keep(document)
 
-    async def replace(self, document: InstanceDocument, expected: str | None) -> None:
+    async def replace(
+        self,
+        document: InstanceDocument,
+        expected: str | None,
+        announcement: Announcement | None = None,
+    ) -> None:
         present = await self.get(document.id)
         if present is None:
             raise UnknownInstance("no instance is published under that name")
@@ -285,7 +309,9 @@ class MemoryInstances:
     async def list(self) -> list[InstanceDocument]:
         return sorted(self._documents.values(), key=lambda document: document.id)
 
-    async def delete(self, instance: str, expected: str | None) -> bool:
+    async def delete(
+        self, instance: str, expected: str | None, announcement: Announcement | None = None
+    ) -> bool:
         present = await self.get(instance)
         if present is None:
             return False
@@ -315,7 +341,13 @@ class MemoryConfiguration:
     async def get(self, name: str) -> bytes | None:
         return self._documents.get(name)
 
-    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+    async def swap(
+        self,
+        name: str,
+        expected: bytes | None,
+        value: bytes | None,
+        announcement: Announcement | None = None,
+    ) -> bool:
         if self._documents.get(name) != expected:
             return False
         if value is None:

@@ -12,6 +12,7 @@ from adapters.stores.redis_instances import RedisInstances
 from adapters.stores.redis_keys import CONFIGURATION, GENERATION, INSTANCES_CHANNEL, tag, text_of
 from adapters.stores.redis_schema import function
 from adapters.stores.sealing import opened, plain
+from broker.model import Announcement
 
 
 class RedisConfiguration:
@@ -32,7 +33,13 @@ class RedisConfiguration:
         value = await self._commands.call("HGET", CONFIGURATION, _field(name))
         return None if value is None else self._read(_field(name), value)[1]
 
-    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+    async def swap(
+        self,
+        name: str,
+        expected: bytes | None,
+        value: bytes | None,
+        announcement: Announcement | None = None,
+    ) -> bool:
         field = _field(name)
         written = b""
         if value is not None:

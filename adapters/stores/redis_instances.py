@@ -14,7 +14,7 @@ from adapters.stores.redis_links import Command
 from adapters.stores.redis_schema import function
 from adapters.stores.sealing import opened, plain
 from broker.errors import AlreadyPublished, PreconditionFailed, Unavailable, UnknownInstance
-from broker.model import InstanceDocument
+from broker.model import Announcement, InstanceDocument
 
 REFRESH_SECONDS = 1.0
 """How old the known generation may be, even if no message came."""
@@ -48,12 +48,19 @@ class RedisInstances:
         self._news += 1
         self._fresh_until = 0.0
 
-    async def create(self, document: InstanceDocument) -> None:
+    async def create(
+        self, document: InstanceDocument, announcement: Announcement | None = None
+    ) -> None:
         status = await self._change("create_instance", _field(document.id), self._written(document))
         if status != b"done":
             raise AlreadyPublished("an instance is published under that name")
 
-    async def replace(self, document: InstanceDocument, expected: str | None) -> None:
+    async def replace(
+        self,
+        document: InstanceDocument,
+        expected: str | None,
+        announcement: Announcement | None = None,
+    ) -> None:
         status = await self._change(
             "replace_instance",
             _field(document.id),
@@ -76,7 +83,9 @@ class RedisInstances:
         documents = [self._read(field.decode(), value) for field, value in pairs]
         return sorted(documents, key=lambda document: document.id)
 
-    async def delete(self, instance: str, expected: str | None) -> bool:
+    async def delete(
+        self, instance: str, expected: str | None, announcement: Announcement | None = None
+    ) -> bool:
         status = await self._change(
             "delete_instance", _field(instance), _id(instance), _revision(expected)
         )

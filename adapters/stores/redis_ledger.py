@@ -37,7 +37,7 @@ from broker.errors import (
     Unavailable,
 )
 from broker.idempotency import over_quota, window_end
-from broker.model import Answer, Claim, TokenRecord
+from broker.model import Announcement, Answer, Claim, TokenRecord
 
 _KIND = "request"
 QUOTA = "quota"
@@ -117,7 +117,12 @@ class RedisLedger:
         return said
 
     async def commit(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        answer_until: float,
+        announcement: Announcement | None = None,
     ) -> None:
         if claim.stored:
             await self._commit_claimed(claim, record, answer, answer_until)
@@ -151,7 +156,12 @@ class RedisLedger:
         return await reap_due(self._commands, _KIND, REQUEST, now)
 
     async def _commit_claimed(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        answer_until: float,
+        announcement: Announcement | None = None,
     ) -> None:
         slot = _slot(claim)
         sealed = self._answers.seal(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapters.keys.root_secret import Sealer
@@ -25,7 +25,7 @@ from adapters.stores.redis_records import (
 from adapters.stores.redis_schema import function
 from adapters.stores.redis_sweep import Sweeper
 from broker.errors import Unavailable
-from broker.model import TokenRecord
+from broker.model import Announcement, TokenRecord
 from broker.ports import TokenQuery
 
 UNWRITTEN_SECONDS = 60
@@ -89,7 +89,7 @@ class RedisTokens:
     async def query(self, query: TokenQuery) -> list[TokenRecord]:
         return await matching(self._commands, self.find, query, UNWRITTEN_SECONDS, self._migrated)
 
-    async def cancel(self, alias: str) -> bool:
+    async def cancel(self, alias: str, announcement: Announcement | None = None) -> bool:
         """The record goes first; what pointed to it counts for nothing without it."""
         found = await self._commands.call("MGET", *alias_keys(alias))
         place = place_of(alias, found)
@@ -107,7 +107,9 @@ class RedisTokens:
             await self._commands.calls(self._traces(place, alias, names))
         return True
 
-    async def reap(self, now: float) -> list[TokenRecord]:
+    async def reap(
+        self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
+    ) -> list[TokenRecord]:
         """Removing the record is the atomic step: of many reapers one gets it.
 
         What was removed is returned even if Redis then went away, since nobody else can report it.

@@ -9,6 +9,7 @@ from adapters.keys.root_secret import Sealer
 from adapters.stores.sealing import opened, plain
 from adapters.stores.sqlite_connection import Database
 from adapters.stores.sqlite_instances import NEXT_GENERATION, SqliteInstances
+from broker.model import Announcement
 
 _GET = "SELECT sealed FROM configuration WHERE name = ?"
 _LIST = "SELECT name, sealed FROM configuration ORDER BY name"
@@ -35,7 +36,13 @@ class SqliteConfiguration:
         row = self._database.row(_GET, (name,))
         return None if row is None else opened(self._sealer, row[0], _context(name))
 
-    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+    async def swap(
+        self,
+        name: str,
+        expected: bytes | None,
+        value: bytes | None,
+        announcement: Announcement | None = None,
+    ) -> bool:
         sealed = None if value is None else self._sealer.seal(value, _context(name))
 
         def work(connection: sqlite3.Connection) -> bool:

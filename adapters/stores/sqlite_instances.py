@@ -10,7 +10,7 @@ from adapters.keys.root_secret import Sealer
 from adapters.stores.sealing import opened, plain
 from adapters.stores.sqlite_connection import Database, Row
 from broker.errors import AlreadyPublished, PreconditionFailed, Unavailable, UnknownInstance
-from broker.model import InstanceDocument
+from broker.model import Announcement, InstanceDocument
 
 _GET = "SELECT id, realm, revision, format, body FROM instances WHERE id = ?"
 _LIST = "SELECT id, realm, revision, format, body FROM instances ORDER BY id"
@@ -39,7 +39,9 @@ class SqliteInstances:
             self._data_version = data_version
         return self._generation
 
-    async def create(self, document: InstanceDocument) -> None:
+    async def create(
+        self, document: InstanceDocument, announcement: Announcement | None = None
+    ) -> None:
         body = self._sealed(document)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -60,7 +62,12 @@ class SqliteInstances:
 
         await self._database.write(work)
 
-    async def replace(self, document: InstanceDocument, expected: str | None) -> None:
+    async def replace(
+        self,
+        document: InstanceDocument,
+        expected: str | None,
+        announcement: Announcement | None = None,
+    ) -> None:
         body = self._sealed(document)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -81,7 +88,9 @@ class SqliteInstances:
     async def list(self) -> list[InstanceDocument]:
         return [self._document(row) for row in await self._database.rows(_LIST)]
 
-    async def delete(self, instance: str, expected: str | None) -> bool:
+    async def delete(
+        self, instance: str, expected: str | None, announcement: Announcement | None = None
+    ) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             if not _present(connection, instance, expected):
                 return False

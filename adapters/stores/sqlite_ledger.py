@@ -18,7 +18,7 @@ from adapters.stores.sqlite_connection import Database, Row
 from adapters.stores.sqlite_tokens import add_record, reaped_in_chunks
 from broker.errors import ClaimLost, Gone, RequestConflict, RequestInProgress
 from broker.idempotency import over_quota, window_end
-from broker.model import Answer, Claim, TokenRecord
+from broker.model import Announcement, Answer, Claim, TokenRecord
 
 _FIND = (
     "SELECT fingerprint, epoch, lease_until, token_id, issued_at, expires_at, key_id, entropy, "
@@ -99,7 +99,12 @@ class SqliteLedger:
         )
 
     async def commit(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        answer_until: float,
+        announcement: Announcement | None = None,
     ) -> None:
         if not claim.stored and record is None:
             return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 
 from adapters.stores import REAP_CHUNK, redis_keys
 from adapters.stores.sqlite_connection import Database, Row
 from adapters.stores.sqlite_writer import Work
 from broker.errors import Conflict
-from broker.model import TokenRecord, TokenType
+from broker.model import Announcement, TokenRecord, TokenType
 from broker.ports import TokenQuery
 
 COLUMNS = (
@@ -47,13 +48,15 @@ class SqliteTokens:
         )
         return [_record(row) for row in rows]
 
-    async def cancel(self, alias: str) -> bool:
+    async def cancel(self, alias: str, announcement: Announcement | None = None) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             return connection.execute("DELETE FROM tokens WHERE alias = ?", (alias,)).rowcount > 0
 
         return await self._database.write(work)
 
-    async def reap(self, now: float) -> list[TokenRecord]:
+    async def reap(
+        self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
+    ) -> list[TokenRecord]:
         def work(connection: sqlite3.Connection) -> list[Row]:
             return connection.execute(_REAP, (now, REAP_CHUNK)).fetchall()
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Literal
 
 import structlog
 
 from broker.events import Event
+from broker.model import Announcement
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +77,23 @@ class EventLog:
     def __init__(self, *, enabled: bool = True) -> None:
         self._enabled = enabled
 
+    def prepare(
+        self,
+        event: Event,
+        *,
+        request: tuple[str, str] | None = None,
+        alias: str | None = None,
+        trace: Mapping[str, str] | None = None,
+    ) -> Announcement | None:
+        self._write(event)
+        return None
+
+    def announce(self, announcement: Announcement | None) -> None:
+        """Nothing is left to do: the line was written when the event was prepared."""
+
     async def publish(self, event: Event) -> None:
+        self._write(event)
+
+    def _write(self, event: Event) -> None:
         if self._enabled:
             _log.debug(type(event).__name__, **asdict(event))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from broker.events import Event
+from broker.model import Announcement
 from broker.ports import AuditRecord
 
 
@@ -20,10 +23,39 @@ class RecordingAuditSink:
 
 
 class RecordingEventSink:
-    """EventSink."""
+    """EventSink. ``events`` are those that were let out, in order.
+
+    Each announcement has the event's own name as type and text as body.
+    """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self._prepared: dict[str, Event] = {}
+
+    def prepare(
+        self,
+        event: Event,
+        *,
+        request: tuple[str, str] | None = None,
+        alias: str | None = None,
+        trace: Mapping[str, str] | None = None,
+    ) -> Announcement | None:
+        name = type(event).__name__
+        id = f"{name} {getattr(event, 'token_id', len(self._prepared))}"
+        self._prepared[id] = event
+        return Announcement(
+            id=id,
+            type=name,
+            routing_key=name,
+            body=repr(event).encode(),
+            due_at=event.at + 10,
+            request=request,
+            alias=alias,
+        )
+
+    def announce(self, announcement: Announcement | None) -> None:
+        if announcement is not None:
+            self.events.append(self._prepared[announcement.id])
 
     async def publish(self, event: Event) -> None:
         self.events.append(event)

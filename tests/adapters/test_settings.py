@@ -27,6 +27,7 @@ SECRETS = [
     ("keys", "passphrase"),
     ("admin", "password"),
     ("amqp", "url"),
+    ("mqtt", "url"),
 ]
 
 
@@ -50,7 +51,7 @@ def test_defaults() -> None:
     assert (settings.workers, settings.state_dir) == (1, Path(".remint"))
     assert settings.store_url == "sqlite:///.remint/remint.db"
     assert settings.all_realms == ("/",)
-    assert [secret(getattr(getattr(settings, s), k)) for s, k in SECRETS] == [None] * 7
+    assert [secret(getattr(getattr(settings, s), k)) for s, k in SECRETS] == [None] * len(SECRETS)
     assert warnings(settings) == []
 
 
@@ -145,11 +146,12 @@ def test_secret_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, key: str
 ) -> None:
     """A secret is read from the file that its variable names, without the last line's end."""
-    (tmp_path / "secret").write_text(f"amqp://{MARK}\n")
+    given = f"{section}://{MARK}"  # a URL where one is wanted, and as good as any text elsewhere
+    (tmp_path / "secret").write_text(f"{given}\n")
     name = f"REMINT_{section}__{key}".upper()
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
     settings = load()
-    assert secret(getattr(getattr(settings, section), key)) == Secret(f"amqp://{MARK}")
+    assert secret(getattr(getattr(settings, section), key)) == Secret(given)
     assert MARK not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from adapters.amqp.message import Incoming
-from adapters.amqp.request import asked
+from adapters.messages.asked import Asked, Decoder
+from adapters.messages.opening import PlainOpener
 from broker.errors import InvalidRequest
 from broker.idempotency import MAX_REQUEST_ID_LENGTH
 from broker.model import TranslationRequest
@@ -81,13 +82,13 @@ def test_expiration_that_is_no_number(given: str) -> None:
         Incoming(b"", timestamp=1.0, expiration=given).deadline()
 
 
-def test_what_a_request_becomes() -> None:
+async def test_what_a_request_becomes() -> None:
     """A request carries its id, its requester and its trace to the pipeline."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     incoming = Incoming(
         BODY, message_id="m-1", user_id="alice", headers={"traceparent": trace, "deadline": 5000}
     )
-    request = asked(incoming, allow_anonymous=False).translation()
+    request = (await _asked(incoming)).translation()
     assert isinstance(request, TranslationRequest)
     assert (request.instance, request.request_id) == ("realm/element", "m-1")
     assert (request.requester.transport, request.requester.id) == ("amqp", "alice")
@@ -95,11 +96,10 @@ def test_what_a_request_becomes() -> None:
 
 
 @pytest.mark.parametrize("length", [MAX_REQUEST_ID_LENGTH, MAX_REQUEST_ID_LENGTH + 1])
-def test_length_of_a_message_id(length: int) -> None:
+async def test_length_of_a_message_id(length: int) -> None:
     """A message id has the length that any idempotency id may have, and no more."""
-    refused = asked(
-        Incoming(BODY, message_id="m" * length, user_id="alice"), allow_anonymous=False
-    ).malformed
+    asked = await _asked(Incoming(BODY, message_id="m" * length, user_id="alice"))
+    refused = asked.malformed
     assert (refused is not None) is (length > MAX_REQUEST_ID_LENGTH)
 
 
@@ -112,3 +112,7 @@ def test_a_body_is_never_shown() -> None:
 def test_a_deadline_that_is_not_finite() -> None:
     """A deadline of infinity is one that never passes."""
     assert Incoming(b"", headers={"deadline": math.inf}).deadline() == math.inf
+
+
+async def _asked(incoming: Incoming) -> Asked:
+    return await Decoder(PlainOpener(), allow_anonymous=False).asked(incoming.envelope())

@@ -159,7 +159,8 @@ def test_tokens_are_translated_listed_validated_and_cancelled(demo: Demo, prefix
     )
     by_user = _ran(demo, prefix, QUERY, SESSION=session, FIELD="token_principal", VALUE="demo")
     assert by_instance["resultCount"] >= 2
-    assert by_user["result"] == by_instance["result"]
+    # The demo itself may issue one between the two questions.
+    assert all(token in by_user["result"] for token in by_instance["result"])
     assert by_user["totalPagedResultsPolicy"] == "NONE"
 
     asked = {"MEMBER": "validated_token_state", "ACTION": "validate"}
