@@ -6,7 +6,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from bench.cases import million_tokens, redis_coalesced_writes, session_to_oidc_es256
+from bench.cases import (
+    amqp_messages,
+    million_tokens,
+    redis_coalesced_writes,
+    session_to_oidc_es256,
+)
+from bench.rabbitmq_server import RabbitMQMissing
 from bench.redis_server import RedisMissing
 
 
@@ -19,10 +25,16 @@ class Case(Protocol):
     def add_options(self, parser: ArgumentParser) -> None: ...
 
     def report(self, options: Namespace) -> Iterator[str]:
-        """The lines to print, each as soon as it is known; raises RedisMissing."""
+        """The lines to print, each as soon as it is known; raises RedisMissing,
+        RabbitMQMissing."""
 
 
-CASES: tuple[Case, ...] = (session_to_oidc_es256, redis_coalesced_writes, million_tokens)
+CASES: tuple[Case, ...] = (
+    session_to_oidc_es256,
+    amqp_messages,
+    redis_coalesced_writes,
+    million_tokens,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,7 +56,7 @@ def _show(case: Case, options: Namespace) -> None:
     try:
         for line in case.report(options):
             print(f"  {line}".rstrip(), flush=True)
-    except RedisMissing as missing:
+    except (RedisMissing, RabbitMQMissing) as missing:
         print(f"  skipped: {missing}", flush=True)
 
 

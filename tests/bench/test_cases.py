@@ -14,13 +14,19 @@ import pytest
 import uvloop
 
 from bench import __main__ as command
-from bench.cases import million_tokens, redis_coalesced_writes, session_to_oidc_es256
+from bench.cases import (
+    amqp_messages,
+    million_tokens,
+    redis_coalesced_writes,
+    session_to_oidc_es256,
+)
 from bench.figures import Series, ratio, table
 from bench.filled import filled, sqlite_place
 from bench.lanes import in_lanes
 from bench.load import Request, WrongAnswer, all_answered
 from bench.operations import PAGE, Cost, Operations, WrongResult
 from bench.process import cpu_seconds
+from bench.rabbitmq_server import rabbitmq_server
 from bench.redis_server import redis_server
 from bench.tokens import INSTANCE, PER_PRINCIPAL, alias, issued, principal
 from broker.ports import TokenQuery
@@ -43,6 +49,19 @@ def test_translate() -> None:
     """Broker and floor answer every request, and each round gives a figure of both."""
     result = session_to_oidc_es256.measured(rounds=2, requests=20)
     for series in (result.ours, result.floor):
+        assert len(series.values) == 2
+        assert min(series.values) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.xdist_group("rabbitmq")
+@pytest.mark.parametrize("size", [1, 10])
+def test_amqp_messages(size: int) -> None:
+    """Broker and floor answer each message with as many tokens as it asks for."""
+    with rabbitmq_server() as url:
+        result = amqp_messages.measured(url, size, rounds=2, tokens=20)
+    for series in (result.ours, result.floor, result.rate, result.floor_rate):
         assert len(series.values) == 2
         assert min(series.values) > 0
 
