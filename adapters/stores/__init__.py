@@ -20,6 +20,8 @@ from adapters.stores.condition import IN_FILE, IN_MEMORY, Condition, Durability
 from broker.ports import (
     ConfigurationStore,
     InstanceStore,
+    Journal,
+    Outbox,
     ReplayCache,
     RequestLedger,
     SessionStore,
@@ -41,6 +43,9 @@ TOMBSTONE_SECONDS = 7 * 24 * 3600
 
 REAP_CHUNK = 500
 """How many rows one transaction of a reaper removes at most, so that it holds up nobody."""
+
+EVENTS_KEPT = 1000
+"""How many announcements the journal keeps, where the settings do not say."""
 
 UNKNOWN_URL = "the store URL must be memory://, sqlite:///PATH or one of Redis"
 MEMORY_URL = "memory://"
@@ -81,12 +86,14 @@ class Terms:
 
     ``expected`` is the id that it had when it was used last, None if it never was. With
     ``require_durable`` what it acknowledges must outlive the loss of power. ``wait_replicas`` is
-    how many replicas of a Redis must have a write before it counts.
+    how many replicas of a Redis must have a write before it counts. ``events_kept`` is how many
+    announcements the journal keeps; 0 is none.
     """
 
     expected: str | None = None
     require_durable: bool = False
     wait_replicas: int = 0
+    events_kept: int = EVENTS_KEPT
 
 
 NO_TERMS = Terms()
@@ -115,6 +122,8 @@ class Stores:
     instances: InstanceStore
     users: UserStore
     configuration: ConfigurationStore
+    outbox: Outbox
+    journal: Journal
     deployment: Deployment
     slots: Cell | None = field(default=None, repr=False)
     """Where the wrapped keys are; None where nothing is kept."""
@@ -142,12 +151,12 @@ async def open_stores(url: str, *wrappers: KeyWrapper, terms: Terms = NO_TERMS) 
         from adapters.stores.memory import open_memory
 
         refuse_weak(IN_MEMORY, terms)
-        return open_memory()
+        return open_memory(terms.events_kept)
     if url.startswith(SQLITE_PREFIX):
         from adapters.stores.sqlite import open_sqlite
 
         refuse_weak(IN_FILE, terms)
-        opened = await open_sqlite(_sqlite_path(url), wrappers)
+        opened = await open_sqlite(_sqlite_path(url), wrappers, terms.events_kept)
         return replace(opened, condition=Condition(IN_FILE))
     from adapters.stores.redis_urls import is_redis
 

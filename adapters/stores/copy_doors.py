@@ -11,6 +11,7 @@ from pathlib import Path
 from adapters.keys.deployment import KeyWrapper, Slots, read_slots
 from adapters.keys.root_secret import Sealer
 from adapters.stores import SQLITE_PREFIX, Stores, open_stores
+from adapters.stores.announcements import OUTBOX_KEY
 from adapters.stores.copy_marks import FIELD, CopyRefused, Place, Work, begun
 from adapters.stores.copy_sqlite import reading
 from adapters.stores.copy_tables import tables
@@ -21,6 +22,7 @@ from adapters.stores.redis_keys import (
     DOCUMENTS,
     GENERATION,
     META,
+    OUTBOX,
     REQUEST,
     SESSION,
     SHARDS,
@@ -28,6 +30,7 @@ from adapters.stores.redis_keys import (
     due,
     expiry,
 )
+from adapters.stores.redis_outbox import RedisOutbox
 from adapters.stores.redis_schema import SCHEMA_VERSION, MetaCell, check_functions
 from adapters.stores.redis_sessions import RedisSessions
 from adapters.stores.redis_urls import link_to
@@ -47,6 +50,7 @@ class RedisSide:
     commands: Commands
     answers: Sealer = field(repr=False)
     sessions: RedisSessions
+    outbox: RedisOutbox
 
 
 @contextlib.contextmanager
@@ -129,13 +133,18 @@ def _redis(stores: Stores, commands: Commands) -> RedisSide:
     sessions = RedisSessions(
         commands, Sealer(root.derive("sessions")), root.derive("session-digests")
     )
-    return RedisSide(stores, commands, Sealer(root.derive("answers")), sessions)
+    outbox = RedisOutbox(commands, Sealer(root.derive(OUTBOX_KEY)))
+    return RedisSide(stores, commands, Sealer(root.derive("answers")), sessions, outbox)
 
 
 def _place_in_redis(commands: Commands) -> Place:
     collections = [
         *(DOCUMENTS, CONFIGURATION, GENERATION),
-        *(due(kind, shard) for kind in (REQUEST, SESSION, SPENT) for shard in range(SHARDS)),
+        *(
+            due(kind, shard)
+            for kind in (REQUEST, SESSION, SPENT, OUTBOX)
+            for shard in range(SHARDS)
+        ),
         *(expiry(shard) for shard in range(SHARDS)),
     ]
 

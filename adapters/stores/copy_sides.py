@@ -11,11 +11,13 @@ from typing import Any
 import orjson
 
 from adapters.keys.deployment import KeyWrapper
+from adapters.keys.root_secret import Sealer
 from adapters.realms import DOCUMENT as REALMS_DOCUMENT
 from adapters.stores import MEMORY_URL, SQLITE_PREFIX, Stores, check_url
 from adapters.stores import copy_ports as ports
 from adapters.stores import copy_redis as redis
 from adapters.stores import copy_sqlite as rows
+from adapters.stores.announcements import OUTBOX_KEY
 from adapters.stores.copy_doors import (
     begun_in_file,
     begun_in_redis,
@@ -25,6 +27,7 @@ from adapters.stores.copy_doors import (
     path_of,
 )
 from adapters.stores.copy_marks import CopyRefused, Work
+from adapters.stores.copy_outbox import RedisAnnouncements, SqliteAnnouncements
 from adapters.stores.copy_parts import Kind
 from adapters.stores.copy_requests import RedisRequests, SqliteRequests
 from adapters.stores.copy_tables import TableSource, TableTarget, tables
@@ -122,6 +125,11 @@ async def _file_to_redis(
                 rows.SqliteSpentRows(connection),
                 redis.SpentTokens(there.commands),
             ),
+            Kind(
+                "announcements",
+                SqliteAnnouncements(connection, Sealer(stores.deployment.key.derive(OUTBOX_KEY))),
+                RedisAnnouncements(there.commands, there.outbox),
+            ),
         ],
         work,
         source_changed=lambda: rows.data_version(connection) != version,
@@ -159,6 +167,11 @@ async def _between_redis(
                 "spent tokens",
                 redis.SpentTokens(here.commands),
                 redis.SpentTokens(there.commands),
+            ),
+            Kind(
+                "announcements",
+                RedisAnnouncements(here.commands, here.outbox),
+                RedisAnnouncements(there.commands, there.outbox),
             ),
         ],
         work,

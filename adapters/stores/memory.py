@@ -5,32 +5,24 @@ No method awaits anything on its way, which makes each of them one atomic step.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from adapters.keys.deployment import Deployment, DeploymentKey
 from adapters.stores import (
-    ABANDONED_CLAIM_SECONDS,
-    TOMBSTONE_SECONDS,
+    EVENTS_KEPT,
     TOUCH_SECONDS,
     Stores,
 )
+from adapters.stores.memory_ledger import MemoryLedger
+from adapters.stores.memory_outbox import MemoryJournal, MemoryOutbox
 from broker.errors import (
     AlreadyPublished,
-    ClaimLost,
-    Conflict,
-    Gone,
     PreconditionFailed,
-    RequestConflict,
-    RequestInProgress,
     UnknownInstance,
 )
-from broker.idempotency import over_quota, window_end
 from broker.model import (
     Announcement,
-    Answer,
-    Claim,
     InstanceDocument,
     Secret,
     Session,
@@ -40,18 +32,21 @@ from broker.model import (
 from broker.ports import TokenQuery
 
 
-def open_memory() -> Stores:
-    """Empty stores; the ledger and the tokens share their records."""
+def open_memory(events_kept: int = EVENTS_KEPT) -> Stores:
+    """Empty stores; the ledger and the tokens share their records, and all share one outbox."""
     records: dict[str, TokenRecord] = {}
-    instances = MemoryInstances()
+    outbox = MemoryOutbox()
+    instances = MemoryInstances(outbox)
     return Stores(
-        tokens=MemoryTokens(records),
-        ledger=MemoryLedger(records),
+        tokens=MemoryTokens(records, outbox),
+        ledger=MemoryLedger(records, outbox),
         replays=MemoryReplays(),
         sessions=MemorySessions(),
         instances=instances,
         users=MemoryUsers(),
-        configuration=MemoryConfiguration(instances),
+        configuration=MemoryConfiguration(instances, outbox),
+        outbox=outbox,
+        journal=MemoryJournal(events_kept),
         deployment=Deployment(DeploymentKey.random(), "memory"),
     )
 
@@ -59,8 +54,9 @@ def open_memory() -> Stores:
 class MemoryTokens:
     """TokenStore."""
 
-    def __init__(self, records: dict[str, TokenRecord]) -> None:
+    def __init__(self, records: dict[str, TokenRecord], outbox: MemoryOutbox) -> None:
         self._records = records
+        self._outbox = outbox
 
     async def get(self, alias: str) -> TokenRecord | None:
         return self._records.get(alias)
@@ -79,149 +75,20 @@ class MemoryTokens:
         return sorted(wanted, key=lambda record: record.alias)[: query.limit]
 
     async def cancel(self, alias: str, announcement: Announcement | None = None) -> bool:
-        return self._records.pop(alias, None) is not None
+        if self._records.pop(alias, None) is None:
+            return False
+        self._outbox.put(announcement)
+        return True
 
     async def reap(
         self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
     ) -> list[TokenRecord]:
         expired = [record for record in self._records.values() if record.expires_at <= now]
         for record in expired:
+            if announce is not None:
+                self._outbox.put(announce(record))
             del self._records[record.alias]
         return expired
-
-
-@dataclass(slots=True)
-class _Request:
-    """A request in the ledger. Open while ``answer_until`` is None; gone once ``answer`` is."""
-
-    claim: Claim
-    lease_until: float
-    forget_at: float
-    answer: Answer | None = None
-    answer_until: float | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.answer_until is not None
-
-
-class MemoryLedger:
-    """RequestLedger."""
-
-    def __init__(self, records: dict[str, TokenRecord]) -> None:
-        self._records = records
-        self._requests: dict[tuple[str | None, str | None], _Request] = {}
-        self._counted: dict[tuple[str | None, int], int] = {}
-
-    async def claim(
-        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
-    ) -> Claim | Answer:
-        if not proposal.stored:
-            return proposal
-        key = (proposal.scope, proposal.request_id)
-        lease_until = now + lease_seconds
-        forget_at = lease_until + ABANDONED_CLAIM_SECONDS
-        request = self._requests.get(key)
-        if request is None:
-            self._count(proposal, now, quota)
-            first = replace(proposal, epoch=1)
-            self._requests[key] = _Request(first, lease_until, forget_at)
-            return first
-        _same_request(request.claim, proposal.fingerprint)
-        if request.answer_until is not None:
-            if request.answer is None or request.answer_until <= now:
-                raise Gone("the answer to this request is not kept any more")
-            return request.answer
-        # A lease from beyond one lease's length means that the clock went back.
-        earlier = request.claim
-        if now < request.lease_until <= lease_until:
-            if earlier.owner != proposal.owner:
-                raise RequestInProgress("this request is being worked on")
-            request.lease_until, request.forget_at = lease_until, forget_at
-            return earlier
-        request.claim = replace(earlier, owner=proposal.owner, epoch=earlier.epoch + 1)
-        request.lease_until, request.forget_at = lease_until, forget_at
-        return request.claim
-
-    async def commit(
-        self,
-        claim: Claim,
-        record: TokenRecord | None,
-        answer: Answer,
-        answer_until: float,
-        announcement: Announcement | None = None,
-    ) -> None:
-        request = self._held(claim) if claim.stored else None
-        if claim.stored and request is None:
-            raise ClaimLost("another worker took this request over")
-        if record is not None:
-            known = self._records.setdefault(record.alias, record)
-            if known.token_id != record.token_id:
-                raise Conflict("another token has this id", detail=f"alias {record.alias}")
-            if claim.stored:
-                self._records[record.alias] = record
-        if request is not None:
-            request.answer, request.answer_until = answer, answer_until
-            request.forget_at = max(answer_until + TOMBSTONE_SECONDS, answer.expires_at or 0)
-
-    async def release(self, claim: Claim) -> None:
-        request = self._held(claim)
-        if request is not None:
-            request.lease_until = 0.0
-
-    async def fetch(
-        self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
-    ) -> Answer | None:
-        request = self._requests.get((scope, request_id))
-        if request is None:
-            return None
-        if fingerprint is not None:
-            _same_request(request.claim, fingerprint)
-        if request.answer_until is None:
-            return None
-        if request.answer is None or request.answer_until <= now:
-            raise Gone("the answer to this request is not kept any more")
-        return request.answer
-
-    async def reap(self, now: float) -> int:
-        for window in [window for window in self._counted if window[1] <= now]:
-            del self._counted[window]
-        changed = 0
-        for key, request in list(self._requests.items()):
-            if request.forget_at <= now:
-                del self._requests[key]
-                changed += 1
-            elif (
-                request.answer is not None
-                and request.answer_until is not None
-                and request.answer_until <= now
-            ):
-                request.answer = None
-                changed += 1
-        return changed
-
-    def _held(self, claim: Claim) -> _Request | None:
-        """The open request that ``claim`` still holds."""
-        request = self._requests.get((claim.scope, claim.request_id))
-        if request is None or request.done:
-            return None
-        known = request.claim
-        return request if (known.epoch, known.owner) == (claim.epoch, claim.owner) else None
-
-    def _count(self, proposal: Claim, now: float, quota: int | None) -> None:
-        """One more new request of its scope; raises TooManyAttempts if it has had its share."""
-        if quota is None:
-            return
-        window = (proposal.scope, window_end(now))
-        used = self._counted.get(window, 0)
-        if used >= quota:
-            raise over_quota(now)
-        self._counted[window] = used + 1
-
-
-def _same_request(claim: Claim, fingerprint: bytes) -> None:
-    if not hmac.compare_digest(claim.fingerprint, fingerprint):
-        raise RequestConflict("this request id was used for a different request")
 
 
 class MemoryReplays:
@@ -276,7 +143,8 @@ class MemorySessions:
 class MemoryInstances:
     """InstanceStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self._outbox = outbox
         self._documents: dict[str, InstanceDocument] = {}
         self._generation = 0
 
@@ -288,7 +156,7 @@ class MemoryInstances:
     ) -> None:
         if document.id.casefold() in self._documents:
             raise AlreadyPublished("an instance is published under that name")
-        self._keep(document)
+        self._keep(document, announcement)
 
     async def replace(
         self,
@@ -300,7 +168,7 @@ class MemoryInstances:
         if present is None:
             raise UnknownInstance("no instance is published under that name")
         _same_revision(present, expected)
-        self._keep(document)
+        self._keep(document, announcement)
 
     async def get(self, instance: str) -> InstanceDocument | None:
         document = self._documents.get(instance.casefold())
@@ -317,22 +185,25 @@ class MemoryInstances:
             return False
         _same_revision(present, expected)
         del self._documents[instance.casefold()]
+        self._outbox.put(announcement)
         self.changed()
         return True
 
     def changed(self) -> None:
         self._generation += 1
 
-    def _keep(self, document: InstanceDocument) -> None:
+    def _keep(self, document: InstanceDocument, announcement: Announcement | None) -> None:
         self._documents[document.id.casefold()] = document
+        self._outbox.put(announcement)
         self.changed()
 
 
 class MemoryConfiguration:
     """ConfigurationStore."""
 
-    def __init__(self, instances: MemoryInstances) -> None:
+    def __init__(self, instances: MemoryInstances, outbox: MemoryOutbox) -> None:
         self._instances = instances
+        self._outbox = outbox
         self._documents: dict[str, bytes] = {}
 
     async def generation(self) -> int:
@@ -354,6 +225,7 @@ class MemoryConfiguration:
             self._documents.pop(name, None)
         else:
             self._documents[name] = value
+        self._outbox.put(announcement)
         self._instances.changed()
         return True
 

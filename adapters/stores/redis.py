@@ -14,7 +14,8 @@ import structlog
 
 from adapters.keys.deployment import Deployment, KeyWrapper
 from adapters.keys.root_secret import Sealer
-from adapters.stores import NO_TERMS, Stores, Terms, refuse_weak
+from adapters.stores import EVENTS_KEPT, NO_TERMS, Stores, Terms, refuse_weak
+from adapters.stores.announcements import JOURNAL_KEY, OUTBOX_KEY
 from adapters.stores.condition import Condition, Durability
 from adapters.stores.migration import Migrated, migrate
 from adapters.stores.redis_cancels import RecentCancels
@@ -22,8 +23,10 @@ from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_configuration import RedisConfiguration
 from adapters.stores.redis_guard import Guard, arm, refuse_emptied
 from adapters.stores.redis_instances import RedisInstances
+from adapters.stores.redis_journal import RedisJournal
 from adapters.stores.redis_ledger import RedisLedger
 from adapters.stores.redis_links import Exchange, Link
+from adapters.stores.redis_outbox import RedisOutbox
 from adapters.stores.redis_propagation import Propagation
 from adapters.stores.redis_replays import RedisReplays
 from adapters.stores.redis_schema import (
@@ -75,7 +78,7 @@ async def open_redis(url: str, wrappers: Sequence[KeyWrapper], terms: Terms = NO
         await commands.close()
         raise
     watch = Watch(link, guard, durability, terms.wait_replicas)
-    return stores_on(link, commands, found, watch, cancels)
+    return stores_on(link, commands, found, watch, cancels, terms.events_kept)
 
 
 async def _ensure_functions(link: Link, url: str) -> None:
@@ -98,13 +101,15 @@ def stores_on(
     found: Deployment,
     watch: Watch | None = None,
     cancels: RecentCancels | None = None,
+    events_kept: int = EVENTS_KEPT,
 ) -> Stores:
     """The stores of a Redis that was found to be ours. Without ``watch`` nobody looks after it."""
     root = found.key
     records = Sealer(root.derive("records"))
-    instances = RedisInstances(commands, Sealer(root.derive("instances")))
+    outbox = RedisOutbox(commands, Sealer(root.derive(OUTBOX_KEY)))
+    instances = RedisInstances(commands, Sealer(root.derive("instances")), outbox)
     migrated = Migrated(commands)
-    tokens = RedisTokens(commands, records, migrated, cancels)
+    tokens = RedisTokens(commands, records, migrated, outbox, cancels)
     propagation = Propagation(link, instances.stale)
     closed = asyncio.Lock()
 
@@ -117,7 +122,7 @@ def stores_on(
 
     return Stores(
         tokens=tokens,
-        ledger=RedisLedger(commands, Sealer(root.derive("answers")), records),
+        ledger=RedisLedger(commands, Sealer(root.derive("answers")), records, outbox),
         replays=RedisReplays(commands),
         sessions=RedisSessions(
             commands, Sealer(root.derive("sessions")), root.derive("session-digests")
@@ -129,6 +134,8 @@ def stores_on(
             root.derive("configuration-digests"),
             instances,
         ),
+        outbox=outbox,
+        journal=RedisJournal(commands, Sealer(root.derive(JOURNAL_KEY)), events_kept),
         deployment=found,
         slots=MetaCell(commands),
         users=RedisUsers(commands, Sealer(root.derive("users"))),

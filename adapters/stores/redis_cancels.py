@@ -33,17 +33,18 @@ class RecentCancels:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._noted: deque[tuple[float, Command]] = deque(maxlen=MAX_RECENT)
+        self._noted: deque[tuple[float, tuple[Command, ...]]] = deque(maxlen=MAX_RECENT)
 
-    def note(self, command: Command) -> None:
-        """``command`` removed something for good, and replies with nothing if it is gone."""
+    def note(self, *commands: Command) -> None:
+        """They removed something for good, and announced it; the last of them replies with nothing
+        if it is gone, and those before it always do."""
         self._forget()
-        self._noted.append((self._now(), command))
+        self._noted.append((self._now(), commands))
 
     async def repeat(self, exchange: Exchange) -> None:
         """Over a new connection; what a server refuses, it will refuse the next command too."""
         self._forget()
-        commands = [command for _, command in self._noted]
+        commands = [command for _, noted in self._noted for command in noted]
         lost = 0
         for start in range(0, len(commands), CHUNK):
             replies = await exchange(commands[start : start + CHUNK])

@@ -9,8 +9,7 @@ import orjson
 from adapters.keys.root_secret import Sealer
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_instances import RedisInstances
-from adapters.stores.redis_keys import CONFIGURATION, GENERATION, INSTANCES_CHANNEL, tag, text_of
-from adapters.stores.redis_schema import function
+from adapters.stores.redis_keys import CONFIGURATION, tag, text_of
 from adapters.stores.sealing import opened, plain
 from broker.model import Announcement
 
@@ -46,11 +45,13 @@ class RedisConfiguration:
             told = plain([name]) + b"\n" + value
             sealed = self._sealer.seal(told, _context(field))
             written = f"{self._digest(value)} ".encode() + sealed
-        command = (
-            *("FCALL", function("swap_configuration"), 2, CONFIGURATION, GENERATION),
-            *(INSTANCES_CHANNEL, field, self._digest(expected), written),
+        status = await self._instances.changed(
+            "swap_configuration",
+            CONFIGURATION,
+            (field, self._digest(expected), written),
+            announcement,
         )
-        return await self._instances.changed_by(command)
+        return status == b"done"
 
     async def list(self, prefix: str = "") -> dict[str, bytes]:
         flat = await self._commands.call("HGETALL", CONFIGURATION)

@@ -7,8 +7,9 @@
 -- but a safety net a day after the end. What is deleted or read may be so even when memory is full.
 
 local PREFIX = 'remint_2_'
-local REVISION = 1
+local REVISION = 2
 local SAFETY_SECONDS = 86400
+local OUTBOX_SECONDS = 604800 -- how long an announcement is kept that nobody gets out
 local REVISIT_SECONDS = 900 -- how often a reaper looks at a request without an answer
 
 local function clock()
@@ -57,6 +58,72 @@ local function reschedule(keys, args)
       end
     end
   end
+end
+
+-- -- what is to be announced --------------------------------------------------------------------
+-- An announcement is a string, sealed, in the slot of the fact, and is written with it. A sorted set
+-- on another server leads to it: its members are the slot and the digest of the announcement's id,
+-- and are written before, with the time from which anybody may take them up. Until the string is
+-- there a member counts for nothing.
+
+-- The same one again changes nothing; none is none.
+local function announce(key, announcement)
+  if announcement and redis.call('SET', key, announcement, 'NX') then
+    redis.call('EXPIREAT', key, string.format('%d', clock() + OUTBOX_SECONDS))
+  end
+end
+
+-- One that comes with nothing else.
+local function put_announcement(keys, args)
+  announce(keys[1], args[1])
+end
+
+-- Time and member.
+local function expect(keys, args)
+  redis.call('ZADD', keys[1], 'NX', args[1], args[2])
+  keep_at_least(keys[1], clock() + OUTBOX_SECONDS)
+end
+
+-- Until when, then pairs of member and score as it was seen: the members that are now the caller's.
+local function lease(keys, args)
+  local leased = {}
+  for at = 2, #args, 2 do
+    local score = redis.call('ZSCORE', keys[1], args[at])
+    if score and tonumber(score) == tonumber(args[at + 1]) then
+      redis.call('ZADD', keys[1], args[1], args[at])
+      leased[#leased + 1] = args[at]
+    end
+  end
+  return leased
+end
+
+-- Members that were found to lead to nothing. The fact may be on its way, so they are looked at once
+-- more at the time given, and go if they are found so again.
+local function doubt(keys, args)
+  for at = 2, #args do
+    local known = redis.call('ZREM', keys[1], args[at])
+    if known == 1 and string.sub(args[at], -1) ~= '?' then
+      redis.call('ZADD', keys[1], args[1], args[at] .. '?')
+    end
+  end
+end
+
+-- How many to keep, then sealed bodies. keys[1] is a sorted set without scores: a position of 16
+-- digits, which is the time in microseconds or the one after the last, and the body.
+local function append_journal(keys, args)
+  local last = redis.call('ZRANGE', keys[1], -1, -1)[1]
+  local at = last and tonumber(string.sub(last, 1, 16)) or 0
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  for body = 2, #args do
+    at = math.max(at + 1, now)
+    redis.call('ZADD', keys[1], 0, string.format('%016d', at) .. args[body])
+  end
+  local kept = tonumber(args[1])
+  for _, old in ipairs(redis.call('ZRANGE', keys[1], 0, -(kept + 1))) do
+    redis.call('ZREM', keys[1], old)
+  end
+  keep_at_least(keys[1], clock() + OUTBOX_SECONDS)
 end
 
 -- -- the ledger of requests ---------------------------------------------------------------------
@@ -147,24 +214,26 @@ local function unclaim(keys, args)
 end
 
 -- Claim's epoch and owner, sealed answer, its end, when to forget it; then the record and its end,
--- if any.
+-- if any; then the pointer to it and the announcement, if any; '' stands for none where more follows.
 -- 0 if the claim is lost. Outside a cluster, keys[3] is the pointer that was written just before,
--- and -1 says that it is another token's.
+-- and -1 says that it is another token's. The last key is that of the announcement.
 local function commit(keys, args)
-  local epoch, owner, answer, answer_until, forget_at, record, record_until, pointer = unpack(args)
+  local epoch, owner, answer, answer_until, forget_at, record, record_until, pointer,
+    announcement = unpack(args)
   if not held(keys[1], epoch, owner) then
     return 0
   end
-  if keys[3] and redis.call('GET', keys[3]) ~= pointer then
+  if pointer and pointer ~= '' and redis.call('GET', keys[3]) ~= pointer then
     return -1
   end
   redis.call('HSET', keys[1], 'a', answer, 'u', answer_until, 'g', forget_at)
   redis.call('HDEL', keys[1], 'c')
   keep(keys[1], forget_at)
-  if record then
+  if record and record ~= '' then
     redis.call('SET', keys[2], record)
     keep(keys[2], record_until)
   end
+  announce(keys[#keys], announcement)
   return 1
 end
 
@@ -223,22 +292,25 @@ local function point(keys, args)
   return 1
 end
 
--- Write a record beside its alias; 0 if the alias belongs to another token.
+-- Write a record beside its alias, and its announcement; 0 if the alias belongs to another token.
 local function add(keys, args)
   local known = redis.call('GET', keys[1])
   if known then
-    return identity_of(known) == args[1] and 1 or 0
-  end
-  if redis.call('EXISTS', keys[2]) == 1 then
+    if identity_of(known) ~= args[1] then
+      return 0
+    end
+  elseif redis.call('EXISTS', keys[2]) == 1 then
     return 0
+  else
+    redis.call('SET', keys[1], args[2])
+    keep(keys[1], args[3])
   end
-  redis.call('SET', keys[1], args[2])
-  keep(keys[1], args[3])
+  announce(keys[3], args[4])
   return 1
 end
 
 -- Remove a record of that identity, if it expired by `now` (whenever, if that is ''): {} if there
--- is none, {when} if it is too early, {when, record} once it is removed.
+-- is none, {when} if it is too early, {when, record} once it is removed, and that is announced.
 local function take(keys, args)
   local record = redis.call('GET', keys[1])
   if not record or identity_of(record) ~= args[1] then
@@ -249,6 +321,7 @@ local function take(keys, args)
     return {expires_at}
   end
   redis.call('DEL', keys[1])
+  announce(keys[2], args[3])
   return {expires_at, record}
 end
 
@@ -421,9 +494,10 @@ end
 
 -- -- published instances ------------------------------------------------------------------------
 -- A hash of strings: digest of the id, digest of the revision, sealed document. The generation
--- moves with every change, and whoever listens is told to read it.
+-- moves with every change, and whoever listens is told to read it. keys[3] is for the announcement.
 
-local function changed(keys, channel)
+local function changed(keys, channel, announcement)
+  announce(keys[3], announcement)
   local generation = redis.call('INCR', keys[2])
   redis.call('PUBLISH', channel, 'changed')
   return {'done', generation}
@@ -445,7 +519,7 @@ local function create_instance(keys, args)
   if redis.call('HSETNX', keys[1], args[2], args[3]) == 0 then
     return {'taken', 0}
   end
-  return changed(keys, args[1])
+  return changed(keys, args[1], args[4])
 end
 
 local function replace_instance(keys, args)
@@ -454,7 +528,7 @@ local function replace_instance(keys, args)
     return {refusal, 0}
   end
   redis.call('HSET', keys[1], args[2], args[3])
-  return changed(keys, args[1])
+  return changed(keys, args[1], args[6])
 end
 
 local function delete_instance(keys, args)
@@ -463,14 +537,14 @@ local function delete_instance(keys, args)
     return {refusal, 0}
   end
   redis.call('HDEL', keys[1], args[2])
-  return changed(keys, args[1])
+  return changed(keys, args[1], args[5])
 end
 
 -- -- configuration that brokers share --------------------------------------------------------------
 -- A hash of strings: digest of the document (none where it is not there), sealed document.
 
 local function swap_configuration(keys, args)
-  local channel, field, expected, value = unpack(args)
+  local channel, field, expected, value, announcement = unpack(args)
   local known = redis.call('HGET', keys[1], field)
   local digest = known and string.match(known, '^(%S+) ') or ''
   if digest ~= expected then
@@ -481,7 +555,7 @@ local function swap_configuration(keys, args)
   else
     redis.call('HSET', keys[1], field, value)
   end
-  return changed(keys, channel)
+  return changed(keys, channel, announcement)
 end
 
 -- Replace a field of the store's marker, if it is as expected ('' where it is not there).
@@ -511,6 +585,12 @@ local FREES = {'allow-oom'}
 offer('revision', revision, {'no-writes'})
 offer('schedule', schedule)
 offer('reschedule', reschedule, FREES)
+offer('put_announcement', put_announcement)
+offer('expect', expect)
+offer('expect_end', expect, FREES) -- of what frees memory, and must be possible without any
+offer('lease', lease, FREES)
+offer('doubt', doubt, FREES)
+offer('append_journal', append_journal)
 offer('claim', claim)
 offer('unclaim', unclaim, FREES)
 offer('count', count)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from adapters.keys.root_secret import Sealer
 from adapters.stores.redis_commands import Commands
-from adapters.stores.redis_keys import DOCUMENTS, GENERATION, INSTANCES_CHANNEL, tag
-from adapters.stores.redis_links import Command
-from adapters.stores.redis_schema import function
+from adapters.stores.redis_keys import (
+    DOCUMENTS,
+    GENERATION,
+    INSTANCES_CHANNEL,
+    INSTANCES_TAG,
+    tag,
+)
+from adapters.stores.redis_outbox import RedisOutbox, called, sent
 from adapters.stores.sealing import opened, plain
 from broker.errors import AlreadyPublished, PreconditionFailed, Unavailable, UnknownInstance
 from broker.model import Announcement, InstanceDocument
@@ -23,10 +29,11 @@ REFRESH_SECONDS = 1.0
 class RedisInstances:
     """InstanceStore."""
 
-    def __init__(self, commands: Commands, sealer: Sealer) -> None:
+    def __init__(self, commands: Commands, sealer: Sealer, outbox: RedisOutbox) -> None:
         """Must be called on the event loop it will serve."""
         self._commands = commands
         self._sealer = sealer
+        self._outbox = outbox
         self._loop = asyncio.get_running_loop()
         self._generation = 0
         self._fresh_until = 0.0
@@ -51,7 +58,8 @@ class RedisInstances:
     async def create(
         self, document: InstanceDocument, announcement: Announcement | None = None
     ) -> None:
-        status = await self._change("create_instance", _field(document.id), self._written(document))
+        words = (_field(document.id), self._written(document))
+        status = await self._change("create_instance", words, announcement)
         if status != b"done":
             raise AlreadyPublished("an instance is published under that name")
 
@@ -61,13 +69,11 @@ class RedisInstances:
         expected: str | None,
         announcement: Announcement | None = None,
     ) -> None:
-        status = await self._change(
-            "replace_instance",
-            _field(document.id),
-            self._written(document),
-            _id(document.id),
-            _revision(expected),
+        words = (
+            *(_field(document.id), self._written(document)),
+            *(_id(document.id), _revision(expected)),
         )
+        status = await self._change("replace_instance", words, announcement)
         if status == b"unknown":
             raise UnknownInstance("no instance is published under that name")
         _same_revision(status)
@@ -86,27 +92,40 @@ class RedisInstances:
     async def delete(
         self, instance: str, expected: str | None, announcement: Announcement | None = None
     ) -> bool:
-        status = await self._change(
-            "delete_instance", _field(instance), _id(instance), _revision(expected)
-        )
+        words = (_field(instance), _id(instance), _revision(expected))
+        status = await self._change("delete_instance", words, announcement, "expect_end")
         if status == b"unknown":
             return False
         _same_revision(status)
         return True
 
-    async def _change(self, name: str, *words: Any) -> bytes:
-        """The function's word; its generation is known from here on."""
-        return await self._changed(
-            ("FCALL", function(name), 2, DOCUMENTS, GENERATION, INSTANCES_CHANNEL, *words)
-        )
+    async def _change(
+        self,
+        name: str,
+        words: Sequence[Any],
+        announcement: Announcement | None,
+        expect: str = "expect",
+    ) -> bytes:
+        return await self.changed(name, DOCUMENTS, words, announcement, expect)
 
-    async def changed_by(self, command: Command) -> bool:
-        """Run a function that moves the generation when it does something; True if it did."""
-        return await self._changed(command) == b"done"
-
-    async def _changed(self, command: Command) -> bytes:
+    async def changed(
+        self,
+        name: str,
+        documents: str,
+        words: Sequence[Any],
+        announcement: Announcement | None,
+        expect: str = "expect",
+    ) -> bytes:
+        """The word of a function that moves the generation when it does something, and says
+        ``done`` then; its generation is known from here on."""
+        letter = first = None
+        if announcement is not None:
+            letter = self._outbox.letter(announcement, INSTANCES_TAG)
+            first = letter.expected(expect)
+        words = (INSTANCES_CHANNEL, *words)
+        change = called(name, (documents, GENERATION), words, letter)
         try:
-            status, generation = await self._commands.call(*command)
+            status, generation = await sent(self._commands, [first] if first else [], change)
         except BaseException:
             self.stale()  # it may have happened
             raise

@@ -27,6 +27,10 @@ REQUEST = "request"
 SPENT = "spent"
 SESSION = "session"
 USERS = "users"
+EVENT = "event"
+OUTBOX = "outbox"
+INSTANCES_TAG = "instances"
+JOURNAL = PREFIX + "{journal}:events"
 
 
 def key(tag: str, kind: str) -> str:

@@ -13,13 +13,16 @@ from typing import Any
 import orjson
 
 from adapters.keys.root_secret import Sealer
-from adapters.stores import ABANDONED_CLAIM_SECONDS, TOMBSTONE_SECONDS
+from adapters.stores import ABANDONED_CLAIM_SECONDS, TOMBSTONE_SECONDS, answers
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import REQUEST, TOKEN, bytes_of, due, key, shard_of, tag, text_of
+from adapters.stores.redis_links import Command
+from adapters.stores.redis_outbox import Letter, RedisOutbox, called, sent
 from adapters.stores.redis_reaper import reap_due
 from adapters.stores.redis_records import (
     Place,
     alias_keys,
+    alias_tag,
     identity,
     index_keys,
     index_member,
@@ -46,17 +49,27 @@ QUOTA = "quota"
 class RedisLedger:
     """RequestLedger."""
 
-    def __init__(self, commands: Commands, answers: Sealer, records: Sealer) -> None:
+    def __init__(
+        self, commands: Commands, answers: Sealer, records: Sealer, outbox: RedisOutbox
+    ) -> None:
         self._commands = commands
         self._answers = answers
         self._records = records
+        self._outbox = outbox
 
     async def claim(
-        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+        self,
+        proposal: Claim,
+        now: float,
+        lease_seconds: float,
+        quota: int | None = None,
+        quota_scope: str | None = None,
     ) -> Claim | Answer:
         if not proposal.stored:
             return proposal
-        state, *rest = await self._asked(proposal, now, now + lease_seconds, quota)
+        state, *rest = await self._asked(
+            proposal, now, now + lease_seconds, quota, quota_scope or proposal.scope or ""
+        )
         match state, rest:
             case b"new", []:
                 return replace(proposal, epoch=1)
@@ -75,7 +88,12 @@ class RedisLedger:
         raise Unavailable("the store cannot be read", detail=f"redis: claim said {state!r}")
 
     async def _asked(
-        self, proposal: Claim, now: float, lease_until: float, quota: int | None
+        self,
+        proposal: Claim,
+        now: float,
+        lease_until: float,
+        quota: int | None,
+        quota_scope: str,
     ) -> list[Any]:
         """What the function says; one round trip, unless a cluster counted what was not new."""
         slot = _slot(proposal)
@@ -93,7 +111,7 @@ class RedisLedger:
         if quota is None:
             return list((await self._commands.calls([schedule, alone]))[-1])
         ends_at = window_end(now)
-        counter = key(tag(QUOTA, proposal.scope or "", str(ends_at)), QUOTA)
+        counter = key(tag(QUOTA, quota_scope, str(ends_at)), QUOTA)
         if self._commands.ordered:
             counted = ("FCALL", function("claim"), 2, request, counter, *asked, quota, ends_at)
             return list((await self._commands.calls([schedule, counted]))[-1])
@@ -125,9 +143,12 @@ class RedisLedger:
         announcement: Announcement | None = None,
     ) -> None:
         if claim.stored:
-            await self._commit_claimed(claim, record, answer, answer_until)
+            letter = self._letter(announcement, _slot(claim))
+            await self._commit_claimed(claim, record, answer, answer_until, letter)
         elif record is not None:
-            await self._add(record)
+            await self._add(record, self._letter(announcement, alias_tag(record.alias)))
+        elif announcement is not None:
+            await self._outbox.add(announcement)
 
     async def release(self, claim: Claim) -> None:
         if claim.stored:
@@ -161,27 +182,33 @@ class RedisLedger:
         record: TokenRecord | None,
         answer: Answer,
         answer_until: float,
-        announcement: Announcement | None = None,
+        letter: Letter | None,
     ) -> None:
         slot = _slot(claim)
         sealed = self._answers.seal(
-            plain([answer.status, answer.body, answer.token_id, answer.expires_at]),
+            answers.written(answer),
             _place("answer", claim.scope, claim.request_id),
         )
         forget_at = max(answer_until + TOMBSTONE_SECONDS, answer.expires_at or 0)
         words = (claim.epoch, claim.owner, sealed, answer_until, forget_at)
         keys = (key(slot, REQUEST), key(slot, TOKEN))
         if record is None:
-            done = await self._commands.call("FCALL", function("commit"), 2, *keys, *words)
+            commit = called("commit", keys, (*words, "", "", ""), letter)
+            done = await sent(self._commands, _expected(letter), commit)
         else:
-            done = await self._commit_record(slot, keys, words, record)
+            done = await self._commit_record(slot, keys, words, record, letter)
         if not done:
             raise ClaimLost("another worker took this request over")
 
     async def _commit_record(
-        self, slot: str, keys: tuple[str, str], words: tuple[Any, ...], record: TokenRecord
+        self,
+        slot: str,
+        keys: tuple[str, str],
+        words: tuple[Any, ...],
+        record: TokenRecord,
+        letter: Letter | None,
     ) -> bool:
-        """Pointer and index entries first, which count for nothing until the record is there.
+        """Pointer and entries first, which count for nothing until the record is there.
 
         A server that runs commands in order gets all in one round trip, and looks at the pointer
         itself before it commits. In a cluster the pointer is on another server.
@@ -195,32 +222,32 @@ class RedisLedger:
                 *(place.identity, slot, record.expires_at),
             ),
             _index(record),
+            *_expected(letter),
         ]
         words = (*words, value, record.expires_at)
         if self._commands.ordered:
-            checked = ("FCALL", function("commit"), 3, *keys, pointer, *words, place.pointer)
+            checked = called("commit", (*keys, pointer), (*words, place.pointer), letter)
             *_, done = await self._commands.calls([*announced, checked])
         else:
-            pointed, _ = await self._commands.calls(announced)
+            pointed, *_ = await self._commands.calls(announced)
             if not pointed:
                 raise _taken(record)
-            done = await self._commands.call("FCALL", function("commit"), 2, *keys, *words)
+            commit = called("commit", keys, (*words, ""), letter)
+            done = await self._commands.call(*commit)
         if done < 0:
             raise _taken(record)
         return bool(done)
 
-    async def _add(self, record: TokenRecord) -> None:
+    async def _add(self, record: TokenRecord, letter: Letter | None) -> None:
         """The record of a request without an id has its alias's slot."""
         value = written(self._records, record)
-        keys = alias_keys(record.alias)
-        add = ("FCALL", function("add"), 2, *keys, identity(record), value, record.expires_at)
-        if self._commands.ordered:
-            _, added = await self._commands.calls([_index(record), add])
-        else:
-            await self._commands.call(*_index(record))
-            added = await self._commands.call(*add)
-        if not added:
+        words = (identity(record), value, record.expires_at)
+        add = called("add", alias_keys(record.alias), words, letter)
+        if not await sent(self._commands, [_index(record), *_expected(letter)], add):
             raise _taken(record)
+
+    def _letter(self, announcement: Announcement | None, slot: str) -> Letter | None:
+        return None if announcement is None else self._outbox.letter(announcement, slot)
 
     def _sealed_claim(self, claim: Claim) -> bytes:
         fixed = [
@@ -247,8 +274,7 @@ class RedisLedger:
         )
 
     def _answer(self, sealed: bytes, place: bytes) -> Answer:
-        status, body, token_id, expires_at = orjson.loads(opened(self._answers, sealed, place))
-        return Answer(status, body, token_id, expires_at)
+        return answers.read(opened(self._answers, sealed, place))
 
 
 def _slot(claim: Claim) -> str:
@@ -267,6 +293,10 @@ def _place(what: str, scope: str | None, request_id: str | None) -> bytes:
 def _index(record: TokenRecord) -> tuple[Any, ...]:
     names = (index_member(record), *index_stems(record))
     return "FCALL", function("index"), 2, *index_keys(record.alias), record.expires_at, *names
+
+
+def _expected(letter: Letter | None) -> list[Command]:
+    return [] if letter is None else [letter.expected()]
 
 
 def _taken(record: TokenRecord) -> Conflict:

@@ -11,6 +11,7 @@ from adapters.stores import REAP_CHUNK
 from adapters.stores.redis_cancels import RecentCancels
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import SHARDS, expiry
+from adapters.stores.redis_outbox import Letter, RedisOutbox, called, sent
 from adapters.stores.redis_query import Complete, matching
 from adapters.stores.redis_records import (
     Place,
@@ -31,6 +32,8 @@ from broker.ports import TokenQuery
 UNWRITTEN_SECONDS = 60
 """For how long an index entry without a record may still get one."""
 
+Announce = Callable[[TokenRecord], Announcement | None]
+
 
 class RedisTokens:
     """TokenStore. ``migrated`` says whether the store has all of this schema's index entries."""
@@ -40,12 +43,14 @@ class RedisTokens:
         commands: Commands,
         sealer: Sealer,
         migrated: Complete,
+        outbox: RedisOutbox,
         cancels: RecentCancels | None = None,
     ) -> None:
         self._commands = commands
         self._cancels = cancels or RecentCancels()
         self._sealer = sealer
         self._migrated = migrated
+        self._outbox = outbox
         self._sweeper = Sweeper(commands, self.sealed)
 
     async def get(self, alias: str) -> TokenRecord | None:
@@ -74,6 +79,12 @@ class RedisTokens:
     async def sealed(self, aliases: list[str]) -> list[bytes | None]:
         """The records of aliases, as they are stored."""
         found = await self._commands.calls([("MGET", *alias_keys(alias)) for alias in aliases])
+        return await self._led_to(aliases, found)
+
+    async def _led_to(
+        self, aliases: Sequence[str], found: Sequence[list[bytes | None]]
+    ) -> list[bytes | None]:
+        """The records of aliases, by what stands under the keys of each."""
         values: list[bytes | None] = [beside for beside, _ in found]
         elsewhere = [
             (at, place)
@@ -96,9 +107,11 @@ class RedisTokens:
         if place is None:
             await self._commands.settled(alias_keys(alias))
             return False
-        take = ("FCALL", function("take"), 1, place.key, place.identity, "")
-        self._cancels.note(take)  # even if its outcome stays unknown: it was asked for
-        taken = await self._commands.call(*take)
+        letter = None if announcement is None else self._outbox.letter(announcement, place.tag)
+        first = [] if letter is None else [letter.expected("expect_end")]
+        take = called("take", (place.key,), (place.identity, ""), letter)
+        self._cancels.note(*first, take)  # even if its outcome stays unknown: it was asked for
+        taken = await sent(self._commands, first, take)
         if len(taken) < 2:
             return False
         with contextlib.suppress(Unavailable):  # it is cancelled; the rest is tidied up later
@@ -107,9 +120,7 @@ class RedisTokens:
             await self._commands.calls(self._traces(place, alias, names))
         return True
 
-    async def reap(
-        self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
-    ) -> list[TokenRecord]:
+    async def reap(self, now: float, announce: Announce | None = None) -> list[TokenRecord]:
         """Removing the record is the atomic step: of many reapers one gets it.
 
         What was removed is returned even if Redis then went away, since nobody else can report it.
@@ -117,20 +128,22 @@ class RedisTokens:
         reaped: list[TokenRecord] = []
         try:
             for shard in range(SHARDS):
-                await self._reap_shard(shard, now, reaped)
+                await self._reap_shard(shard, now, reaped, announce)
                 await self._sweeper.turn(shard, UNWRITTEN_SECONDS)
         except Unavailable:
             if not reaped:
                 raise
         return reaped
 
-    async def _reap_shard(self, shard: int, now: float, reaped: list[TokenRecord]) -> None:
+    async def _reap_shard(
+        self, shard: int, now: float, reaped: list[TokenRecord], announce: Announce | None
+    ) -> None:
         left = 0
         while True:
             page = ("BYSCORE", "LIMIT", left, REAP_CHUNK, "WITHSCORES")
             entries = await self._commands.call("ZRANGE", expiry(shard), "-inf", now, *page)
             members = list(zip(entries[::2], entries[1::2], strict=True))
-            left += await self._reap_chunk(shard, members, now, reaped)
+            left += await self._reap_chunk(shard, members, now, reaped, announce)
             if len(members) < REAP_CHUNK:
                 return
 
@@ -140,17 +153,14 @@ class RedisTokens:
         members: list[tuple[bytes, bytes]],
         now: float,
         reaped: list[TokenRecord],
+        announce: Announce | None,
     ) -> int:
         """Adds the records that were removed; returns how many entries stay due."""
         aliases = [alias_of(member) for member, _ in members]
         found = await self._commands.calls([("MGET", *alias_keys(alias)) for alias in aliases])
         places = [place_of(alias, both) for alias, both in zip(aliases, found, strict=True)]
-        takes = [
-            ("FCALL", function("take"), 1, place.key, place.identity, now)
-            for place in places
-            if place is not None
-        ]
-        replies = iter(await self._commands.calls(takes))
+        letters = await self._letters(aliases, found, places, now, announce)
+        replies = iter(await self._taken(places, letters, now))
         tidy: list[tuple[Any, ...]] = []
         stay = 0
         for alias, place, (member, score) in zip(aliases, places, members, strict=True):
@@ -170,6 +180,46 @@ class RedisTokens:
                 stay += 1
         await self._commands.calls(tidy)
         return stay
+
+    async def _taken(
+        self, places: Sequence[Place | None], letters: Sequence[Letter | None], now: float
+    ) -> list[list[bytes]]:
+        """What the functions said, for each place there is."""
+        expected = [letter.expected("expect_end") for letter in letters if letter is not None]
+        takes = [
+            called("take", (place.key,), (place.identity, now), letter)
+            for place, letter in zip(places, letters, strict=True)
+            if place is not None
+        ]
+        if self._commands.ordered:
+            return (await self._commands.calls([*expected, *takes]))[len(expected) :]
+        await self._commands.calls(expected)
+        return await self._commands.calls(takes)
+
+    async def _letters(
+        self,
+        aliases: Sequence[str],
+        found: Sequence[list[bytes | None]],
+        places: Sequence[Place | None],
+        now: float,
+        announce: Announce | None,
+    ) -> list[Letter | None]:
+        """What each record is announced with, if it is taken; it is read for that beforehand."""
+        if announce is None:
+            return [None] * len(aliases)
+        values = await self._led_to(aliases, found)
+        letters: list[Letter | None] = []
+        for alias, value, place in zip(aliases, values, places, strict=True):
+            announcement = None
+            if value is not None:
+                with contextlib.suppress(Unavailable):  # tampered with: nobody's token
+                    record = read(self._sealer, alias, value)
+                    announcement = announce(record) if record.expires_at <= now else None
+            if announcement is None or place is None:
+                letters.append(None)
+            else:
+                letters.append(self._outbox.letter(announcement, place.tag))
+        return letters
 
     def _traces(
         self, place: Place | None, alias: str, names: Sequence[bytes]

@@ -10,11 +10,14 @@ from pathlib import Path
 from adapters.keys import deployment
 from adapters.keys.deployment import Deployment, KeyWrapper
 from adapters.keys.root_secret import Sealer
-from adapters.stores import Stores, copy_marks
+from adapters.stores import EVENTS_KEPT, Stores, copy_marks
+from adapters.stores.announcements import JOURNAL_KEY, OUTBOX_KEY
 from adapters.stores.sqlite_configuration import SqliteConfiguration
 from adapters.stores.sqlite_connection import Database
 from adapters.stores.sqlite_instances import SqliteInstances
+from adapters.stores.sqlite_journal import SqliteJournal
 from adapters.stores.sqlite_ledger import SqliteLedger
+from adapters.stores.sqlite_outbox import SqliteOutbox
 from adapters.stores.sqlite_schema import prepare
 from adapters.stores.sqlite_sessions import SqliteSessions
 from adapters.stores.sqlite_tokens import SqliteReplays, SqliteTokens
@@ -23,7 +26,9 @@ from adapters.stores.sqlite_users import SqliteUsers
 SLOTS_ROW = "deployment"
 
 
-async def open_sqlite(path: Path, wrappers: Sequence[KeyWrapper]) -> Stores:
+async def open_sqlite(
+    path: Path, wrappers: Sequence[KeyWrapper], events_kept: int = EVENTS_KEPT
+) -> Stores:
     """Open the file, making it at first; several processes may hold it open.
 
     Raises ForeignStore, SchemaTooNew, CopyUnfinished, and Unavailable if the file cannot be opened.
@@ -35,7 +40,7 @@ async def open_sqlite(path: Path, wrappers: Sequence[KeyWrapper]) -> Stores:
     except BaseException:
         await database.close()
         raise
-    return stores_on(database, found)
+    return stores_on(database, found, events_kept)
 
 
 async def _recognised(database: Database, wrappers: Sequence[KeyWrapper]) -> Deployment:
@@ -74,13 +79,14 @@ class MetaCell:
         return await self._database.write(work)
 
 
-def stores_on(database: Database, found: Deployment) -> Stores:
+def stores_on(database: Database, found: Deployment, events_kept: int = EVENTS_KEPT) -> Stores:
     """The stores of an open database."""
     key = found.key
-    instances = SqliteInstances(database, Sealer(key.derive("instances")))
+    outbox = SqliteOutbox(database, Sealer(key.derive(OUTBOX_KEY)))
+    instances = SqliteInstances(database, Sealer(key.derive("instances")), outbox)
     return Stores(
-        tokens=SqliteTokens(database),
-        ledger=SqliteLedger(database, Sealer(key.derive("answers"))),
+        tokens=SqliteTokens(database, outbox),
+        ledger=SqliteLedger(database, Sealer(key.derive("answers")), outbox),
         replays=SqliteReplays(database),
         sessions=SqliteSessions(database, key.derive("session-digests")),
         instances=instances,
@@ -90,7 +96,10 @@ def stores_on(database: Database, found: Deployment) -> Stores:
             Sealer(key.derive("configuration")),
             key.derive("configuration-digests"),
             instances,
+            outbox,
         ),
+        outbox=outbox,
+        journal=SqliteJournal(database, Sealer(key.derive(JOURNAL_KEY)), events_kept),
         deployment=found,
         slots=MetaCell(database),
         on_close=database.close,

@@ -9,6 +9,7 @@ from adapters.keys.root_secret import Sealer
 from adapters.stores.sealing import opened, plain
 from adapters.stores.sqlite_connection import Database
 from adapters.stores.sqlite_instances import NEXT_GENERATION, SqliteInstances
+from adapters.stores.sqlite_outbox import SqliteOutbox, put
 from broker.model import Announcement
 
 _GET = "SELECT sealed FROM configuration WHERE name = ?"
@@ -22,12 +23,18 @@ class SqliteConfiguration:
     """ConfigurationStore."""
 
     def __init__(
-        self, database: Database, sealer: Sealer, digest_key: bytes, instances: SqliteInstances
+        self,
+        database: Database,
+        sealer: Sealer,
+        digest_key: bytes,
+        instances: SqliteInstances,
+        outbox: SqliteOutbox,
     ) -> None:
         self._database = database
         self._sealer = sealer
         self._digest_key = digest_key
         self._instances = instances
+        self._outbox = outbox
 
     async def generation(self) -> int:
         return await self._instances.generation()
@@ -44,6 +51,7 @@ class SqliteConfiguration:
         announcement: Announcement | None = None,
     ) -> bool:
         sealed = None if value is None else self._sealer.seal(value, _context(name))
+        announced = self._outbox.row(announcement)
 
         def work(connection: sqlite3.Connection) -> bool:
             known = connection.execute(_DIGEST, (name,)).fetchone()
@@ -54,6 +62,7 @@ class SqliteConfiguration:
             else:
                 connection.execute(_PUT, (name, self._digest(value), sealed))
             connection.execute(NEXT_GENERATION)
+            put(connection, announced)
             return True
 
         return await self._database.write(work)

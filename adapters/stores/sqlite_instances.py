@@ -9,6 +9,7 @@ import orjson
 from adapters.keys.root_secret import Sealer
 from adapters.stores.sealing import opened, plain
 from adapters.stores.sqlite_connection import Database, Row
+from adapters.stores.sqlite_outbox import SqliteOutbox, put
 from broker.errors import AlreadyPublished, PreconditionFailed, Unavailable, UnknownInstance
 from broker.model import Announcement, InstanceDocument
 
@@ -23,9 +24,10 @@ NEXT_GENERATION = "UPDATE meta SET value = value + 1 WHERE name = 'instances-gen
 class SqliteInstances:
     """InstanceStore."""
 
-    def __init__(self, database: Database, sealer: Sealer) -> None:
+    def __init__(self, database: Database, sealer: Sealer, outbox: SqliteOutbox) -> None:
         self._database = database
         self._sealer = sealer
+        self._outbox = outbox
         self._data_version = -1
         self._generation = 0
 
@@ -43,6 +45,7 @@ class SqliteInstances:
         self, document: InstanceDocument, announcement: Announcement | None = None
     ) -> None:
         body = self._sealed(document)
+        announced = self._outbox.row(announcement)
 
         def work(connection: sqlite3.Connection) -> None:
             created = connection.execute(
@@ -59,6 +62,7 @@ class SqliteInstances:
             if not created.rowcount:
                 raise AlreadyPublished("an instance is published under that name")
             connection.execute(NEXT_GENERATION)
+            put(connection, announced)
 
         await self._database.write(work)
 
@@ -69,6 +73,7 @@ class SqliteInstances:
         announcement: Announcement | None = None,
     ) -> None:
         body = self._sealed(document)
+        announced = self._outbox.row(announcement)
 
         def work(connection: sqlite3.Connection) -> None:
             if not _present(connection, document.id, expected):
@@ -78,6 +83,7 @@ class SqliteInstances:
                 (document.realm, document.revision, document.format, body, document.id),
             )
             connection.execute(NEXT_GENERATION)
+            put(connection, announced)
 
         await self._database.write(work)
 
@@ -91,11 +97,14 @@ class SqliteInstances:
     async def delete(
         self, instance: str, expected: str | None, announcement: Announcement | None = None
     ) -> bool:
+        announced = self._outbox.row(announcement)
+
         def work(connection: sqlite3.Connection) -> bool:
             if not _present(connection, instance, expected):
                 return False
             connection.execute("DELETE FROM instances WHERE id = ?", (instance,))
             connection.execute(NEXT_GENERATION)
+            put(connection, announced)
             return True
 
         return await self._database.write(work)

@@ -9,12 +9,11 @@ import hmac
 import sqlite3
 from dataclasses import replace
 
-import orjson
-
 from adapters.keys.root_secret import Sealer
-from adapters.stores import ABANDONED_CLAIM_SECONDS, REAP_CHUNK, TOMBSTONE_SECONDS
+from adapters.stores import ABANDONED_CLAIM_SECONDS, REAP_CHUNK, TOMBSTONE_SECONDS, answers
 from adapters.stores.sealing import opened, plain
 from adapters.stores.sqlite_connection import Database, Row
+from adapters.stores.sqlite_outbox import SqliteOutbox, put
 from adapters.stores.sqlite_tokens import add_record, reaped_in_chunks
 from broker.errors import ClaimLost, Gone, RequestConflict, RequestInProgress
 from broker.idempotency import over_quota, window_end
@@ -62,12 +61,18 @@ _END_WINDOWS = (
 class SqliteLedger:
     """RequestLedger."""
 
-    def __init__(self, database: Database, sealer: Sealer) -> None:
+    def __init__(self, database: Database, sealer: Sealer, outbox: SqliteOutbox) -> None:
         self._database = database
         self._sealer = sealer
+        self._outbox = outbox
 
     async def claim(
-        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+        self,
+        proposal: Claim,
+        now: float,
+        lease_seconds: float,
+        quota: int | None = None,
+        quota_scope: str | None = None,
     ) -> Claim | Answer:
         if not proposal.stored:
             return proposal
@@ -77,7 +82,7 @@ class SqliteLedger:
         def work(connection: sqlite3.Connection) -> tuple[int, Row | None]:
             row = _found(connection, proposal, now)
             if row is None:
-                _count(connection, proposal, now, quota)
+                _count(connection, quota_scope or proposal.scope, now, quota)
                 _insert(connection, proposal, sealed_entropy, lease_until)
                 return 1, None
             return _lease(connection, proposal, row, now, lease_until), row
@@ -106,11 +111,12 @@ class SqliteLedger:
         answer_until: float,
         announcement: Announcement | None = None,
     ) -> None:
-        if not claim.stored and record is None:
+        if not claim.stored and record is None and announcement is None:
             return
+        announced = self._outbox.row(announcement)
         sealed = b""
         if claim.stored:
-            sealed = self._sealer.seal(_written(answer), _place("answer", claim))
+            sealed = self._sealer.seal(answers.written(answer), _place("answer", claim))
 
         def work(connection: sqlite3.Connection) -> None:
             if claim.stored:
@@ -122,6 +128,7 @@ class SqliteLedger:
                 if claim.stored:
                     connection.execute(_REPLACE, (record.alias, record.token_id))
                 add_record(connection, record)
+            put(connection, announced)
 
         await self._database.write(work)
 
@@ -163,8 +170,7 @@ class SqliteLedger:
         return forgotten + await reaped_in_chunks(self._database, end)
 
     def _answer(self, sealed: bytes, place: bytes) -> Answer:
-        status, body, token_id, expires_at = orjson.loads(opened(self._sealer, sealed, place))
-        return Answer(status, body, token_id, expires_at)
+        return answers.read(opened(self._sealer, sealed, place))
 
 
 def _found(connection: sqlite3.Connection, proposal: Claim, now: float) -> Row | None:
@@ -180,11 +186,13 @@ def _found(connection: sqlite3.Connection, proposal: Claim, now: float) -> Row |
     return row
 
 
-def _count(connection: sqlite3.Connection, proposal: Claim, now: float, quota: int | None) -> None:
-    """One more new request of its scope; raises TooManyAttempts if it has had its share."""
+def _count(
+    connection: sqlite3.Connection, scope: str | None, now: float, quota: int | None
+) -> None:
+    """One more new request of the scope; raises TooManyAttempts if it has had its share."""
     if quota is None:
         return
-    if not connection.execute(_COUNT, (proposal.scope, window_end(now), quota)).rowcount:
+    if not connection.execute(_COUNT, (scope, window_end(now), quota)).rowcount:
         raise over_quota(now)
 
 
@@ -240,7 +248,3 @@ def _place(what: str, claim: Claim) -> bytes:
 
 def _held(claim: Claim) -> tuple[object, ...]:
     return claim.scope, claim.request_id, claim.epoch, claim.owner
-
-
-def _written(answer: Answer) -> bytes:
-    return plain([answer.status, answer.body, answer.token_id, answer.expires_at])

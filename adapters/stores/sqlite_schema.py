@@ -1,7 +1,7 @@
 """The tables of the SQLite store, and the door: who may open the file, and in which state.
 
-Times are seconds since the epoch. Answers, entropy and instance documents are sealed before they
-come here; session ids and one-time tokens come as SHA-256 digests.
+Times are seconds since the epoch. Answers, entropy, instance documents and announcements are sealed
+before they come here; session ids and one-time tokens come as SHA-256 digests.
 """
 
 from __future__ import annotations
@@ -104,7 +104,17 @@ _VERSION_2 = (
     "CREATE INDEX quotas_by_end ON quotas (ends_at)",
 )
 
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = (
+    """
+    CREATE TABLE outbox (
+        digest BLOB PRIMARY KEY, due_at REAL NOT NULL, sealed BLOB NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX outbox_by_due ON outbox (due_at)",
+    "CREATE TABLE journal (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
+)
+
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Statements that lead from one schema version to the next; the version is their number."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from adapters.stores import REAP_CHUNK, redis_keys
 from adapters.stores.sqlite_connection import Database, Row
+from adapters.stores.sqlite_outbox import SqliteOutbox, put
 from adapters.stores.sqlite_writer import Work
 from broker.errors import Conflict
 from broker.model import Announcement, TokenRecord, TokenType
@@ -23,17 +24,16 @@ _INSERT = (
     f"INSERT INTO tokens ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - too
     "ON CONFLICT DO NOTHING"
 )
-_REAP = (
-    "DELETE FROM tokens WHERE alias IN "  # noqa: S608 - a constant
-    f"(SELECT alias FROM tokens WHERE expires_at <= ? LIMIT ?) RETURNING {COLUMNS}"
-)
+_EXPIRED = f"SELECT {COLUMNS} FROM tokens WHERE expires_at <= ? LIMIT ?"  # noqa: S608 - too
+_REAP = "DELETE FROM tokens WHERE alias = ? AND token_id = ? AND expires_at <= ?"
 
 
 class SqliteTokens:
     """TokenStore."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outbox: SqliteOutbox) -> None:
         self._database = database
+        self._outbox = outbox
 
     async def get(self, alias: str) -> TokenRecord | None:
         row = self._database.row(_GET, (alias,))
@@ -49,23 +49,47 @@ class SqliteTokens:
         return [_record(row) for row in rows]
 
     async def cancel(self, alias: str, announcement: Announcement | None = None) -> bool:
+        announced = self._outbox.row(announcement)
+
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute("DELETE FROM tokens WHERE alias = ?", (alias,)).rowcount > 0
+            if not connection.execute("DELETE FROM tokens WHERE alias = ?", (alias,)).rowcount:
+                return False
+            put(connection, announced)
+            return True
 
         return await self._database.write(work)
 
     async def reap(
         self, now: float, announce: Callable[[TokenRecord], Announcement | None] | None = None
     ) -> list[TokenRecord]:
-        def work(connection: sqlite3.Connection) -> list[Row]:
-            return connection.execute(_REAP, (now, REAP_CHUNK)).fetchall()
-
         reaped: list[TokenRecord] = []
         while True:
-            chunk = await self._database.write(work)
-            reaped += [_record(row) for row in chunk]
-            if len(chunk) < REAP_CHUNK:
+            rows = await self._database.rows(_EXPIRED, (now, REAP_CHUNK))
+            if rows:
+                reaped += await self._removed([_record(row) for row in rows], now, announce)
+            if len(rows) < REAP_CHUNK:
                 return reaped
+
+    async def _removed(
+        self,
+        records: Sequence[TokenRecord],
+        now: float,
+        announce: Callable[[TokenRecord], Announcement | None] | None,
+    ) -> list[TokenRecord]:
+        """Those that this call removed. What they are announced with is made before, since the
+        writer has a thread of its own; another process may be faster with any of them."""
+        made = [None if announce is None else announce(record) for record in records]
+        rows = [self._outbox.row(announcement) for announcement in made]
+
+        def work(connection: sqlite3.Connection) -> list[TokenRecord]:
+            removed = []
+            for record, row in zip(records, rows, strict=True):
+                if connection.execute(_REAP, (record.alias, record.token_id, now)).rowcount:
+                    put(connection, row)
+                    removed.append(record)
+            return removed
+
+        return await self._database.write(work)
 
 
 def _conditions(query: TokenQuery) -> tuple[list[str], list[str]]:

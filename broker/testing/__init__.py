@@ -18,6 +18,7 @@ from broker.testing.builders import (
     a_record,
     a_session,
     a_user,
+    an_announcement,
     an_answer,
     an_instance,
     an_instance_document,
@@ -26,7 +27,9 @@ from broker.testing.clock import FrozenClock
 from broker.testing.configuration_contract import ConfigurationStoreContract
 from broker.testing.fakes import RecordingAuditSink, RecordingEventSink
 from broker.testing.instance_contract import InstanceStoreContract
+from broker.testing.journal_contract import JournalContract
 from broker.testing.ledger_contract import RequestLedgerContract
+from broker.testing.outbox_contract import OutboxContract
 from broker.testing.replay_contract import ReplayCacheContract
 from broker.testing.session_contract import SessionStoreContract
 from broker.testing.stores import StoresUnderTest
@@ -38,6 +41,8 @@ __all__ = [
     "ConfigurationStoreContract",
     "FrozenClock",
     "InstanceStoreContract",
+    "JournalContract",
+    "OutboxContract",
     "RecordingAuditSink",
     "RecordingEventSink",
     "ReplayCacheContract",
@@ -51,6 +56,7 @@ __all__ = [
     "a_record",
     "a_session",
     "a_user",
+    "an_announcement",
     "an_answer",
     "an_instance",
     "an_instance_document",

@@ -14,6 +14,7 @@ from broker.model import (
     OPENIDCONNECT,
     SAML2,
     USERNAME,
+    Announcement,
     Answer,
     Claim,
     InstanceDocument,
@@ -104,6 +105,20 @@ def an_answer(**changes: Any) -> Answer:
         NOW + 600,
     )
     return replace(answer, **changes)
+
+
+def an_announcement(**changes: Any) -> Announcement:
+    """Of a token that was issued, bound to nothing that is stored; due after ten seconds."""
+    return replace(
+        Announcement(
+            id="event-1",
+            type="token.issued",
+            routing_key="token.issued.demo",
+            body=b'{"type": "token.issued"}',
+            due_at=NOW + 10.0,
+        ),
+        **changes,
+    )
 
 
 def a_session(**changes: Any) -> Session:

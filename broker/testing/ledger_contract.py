@@ -132,6 +132,21 @@ class RequestLedgerContract(QuotaContract):
         same(list(answer.body) if isinstance(answer, Answer) else [], ["zeta", "alpha"])
         same(await stores.tokens.query(TokenQuery()), [])
 
+    async def test_an_answer_keeps_whose_it_is(self, stores: StoresUnderTest) -> None:
+        """The instance of an answer and the key that it is for are kept with it."""
+        key = {"kty": "EC", "crv": "P-256", "x": "x", "y": "y"}
+        won = await claimed(stores, a_claim())
+        answer = an_answer(instance="sales/demo", reply_key=MappingProxyType(key))
+        await stores.ledger.commit(won, None, answer, UNTIL)
+        for found in (
+            await stores.ledger.claim(a_claim(), NOW, LEASE),
+            await stores.ledger.fetch("requester:alice", "request-1", NOW),
+        ):
+            same(found, an_answer())
+            if isinstance(found, Answer):
+                same(found.instance, "sales/demo")
+                same(dict(found.reply_key or {}), key)
+
     async def test_another_request_under_the_id_is_a_conflict(
         self, stores: StoresUnderTest
     ) -> None:

@@ -47,6 +47,22 @@ class QuotaContract:
         await raises(TooManyAttempts, stores.ledger.claim(refused, end - 1, LEASE, 1))
         same(await stores.ledger.claim(refused, end, LEASE, 1), replace(refused, epoch=1))
 
+    async def test_a_quota_can_be_another_scope_s(self, stores: StoresUnderTest) -> None:
+        """Claims of several scopes that name one scope for counting share its quota; who names
+        none is counted by its own, and none of this changes whose request it is."""
+        alike = [a_claim(scope=f"token:{n}", request_id="r") for n in range(3)]
+        for claim in alike[:2]:
+            won = await stores.ledger.claim(claim, NOW, LEASE, 2, "principal:x")
+            same(won, replace(claim, epoch=1))
+        await raises(TooManyAttempts, stores.ledger.claim(alike[2], NOW, LEASE, 2, "principal:x"))
+        same(await stores.ledger.claim(alike[2], NOW, LEASE, 2), replace(alike[2], epoch=1))
+        other = a_claim(scope="token:9", request_id="r")
+        same(
+            await stores.ledger.claim(other, NOW, LEASE, 1, "principal:y"), replace(other, epoch=1)
+        )
+        again = await stores.ledger.claim(alike[0], NOW, LEASE, 2, "principal:x")
+        same(again, replace(alike[0], epoch=1))
+
     async def test_known_requests_are_not_counted(self, stores: StoresUnderTest) -> None:
         """At the quota a known request is answered, taken over, asked again, told to wait or
         refused as ever, and takes nothing of what is left for new ones."""

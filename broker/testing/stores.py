@@ -7,6 +7,8 @@ from typing import Protocol
 from broker.ports import (
     ConfigurationStore,
     InstanceStore,
+    Journal,
+    Outbox,
     ReplayCache,
     RequestLedger,
     SessionStore,
@@ -38,3 +40,9 @@ class StoresUnderTest(Protocol):
 
     @property
     def configuration(self) -> ConfigurationStore: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    @property
+    def journal(self) -> Journal: ...

@@ -8,6 +8,7 @@ from typing import Any, cast
 from adapters.keys.root_secret import Sealer
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_instances import RedisInstances
+from adapters.stores.redis_outbox import RedisOutbox
 
 GENERATION = 7
 
@@ -32,7 +33,8 @@ async def test_news_at_the_end_of_a_look() -> None:
     """A request that comes between the end of one look and its notice asks anew, and nobody waits
     for ever."""
     commands = NewsAtTheEnd()
-    instances = RedisInstances(cast("Commands", commands), Sealer(bytes(32)))
+    asked, sealer = cast("Commands", commands), Sealer(bytes(32))
+    instances = RedisInstances(asked, sealer, RedisOutbox(asked, sealer))
     commands.instances = instances
     assert await instances.generation() == GENERATION
     assert commands.other is not None

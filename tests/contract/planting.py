@@ -28,6 +28,7 @@ from broker.testing import (
     a_record,
     a_session,
     a_user,
+    an_announcement,
     an_answer,
     an_instance_document,
 )
@@ -126,6 +127,26 @@ async def plant_names(stores: Stores) -> dict[str, bytes]:
     assert isinstance(claim, Claim)
     record = a_record(principal=name["principal"])
     await stores.ledger.commit(claim, record, an_answer(), NOW + 60)
+    return planted
+
+
+async def plant_announcements(stores: Stores) -> dict[str, bytes]:
+    """Whom events name, where they may: in the outbox, let out of it, and in the journal."""
+    planted = {
+        what: f"Somebody-in-an-event-{at}".encode()
+        for at, what in enumerate(("waiting", "in a commit", "out", "journal", "request id"))
+    }
+    request = ("requester:alice", planted["request id"].decode())
+    waiting = an_announcement(id="1", body=planted["waiting"], request=request)
+    with_commit = an_announcement(id="2", body=planted["in a commit"], alias="a")
+    out = an_announcement(id="3", body=planted["out"])
+    await stores.outbox.add(waiting)
+    unstored = a_claim(token_id="a", scope=None, request_id=None)
+    record = a_record(alias="a", token_id="a")
+    await stores.ledger.commit(unstored, record, an_answer(), NOW + 60, with_commit)
+    await stores.outbox.add(out)
+    await stores.outbox.done([out])
+    await stores.journal.append([planted["journal"]])
     return planted
 
 

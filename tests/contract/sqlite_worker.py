@@ -13,8 +13,15 @@ from typing import Any
 
 from adapters.stores import Stores, open_stores
 from broker.errors import RequestInProgress
-from broker.model import Claim, InstanceDocument
-from broker.testing import NOW, a_claim, a_record, an_answer, an_instance_document
+from broker.model import Announcement, Claim, InstanceDocument
+from broker.testing import (
+    NOW,
+    a_claim,
+    a_record,
+    an_announcement,
+    an_answer,
+    an_instance_document,
+)
 from tests.contract.roots import ROOT
 
 CONCURRENT = 16
@@ -40,6 +47,48 @@ async def issue_for_ever(stores: Stores) -> None:
             record = a_record(alias=name, token_id=name)
             await stores.ledger.commit(claim, record, an_answer(token_id=name), NOW + 60)
             say(name)
+
+    await asyncio.gather(*(one_after_the_other(lane) for lane in range(CONCURRENT)))
+
+
+async def announce_for_ever(stores: Stores) -> None:
+    """Commit with announcements without end; every second one is let out, which is reported too."""
+
+    async def one_after_the_other(lane: int) -> None:
+        for number in range(sys.maxsize):
+            name = f"{lane}-{number}"
+            announcement = await issue_announced(stores, name)
+            say(name)
+            if number % 2 == 0:
+                await stores.outbox.done([announcement])
+                say(f"out {name}")
+
+    await asyncio.gather(*(one_after_the_other(lane) for lane in range(CONCURRENT)))
+
+
+async def issue_announced(stores: Stores, name: str) -> Announcement:
+    """A token of a request with an id, announced under its name."""
+    proposal = a_claim(request_id=name, token_id=name)
+    claim = await stores.ledger.claim(proposal, NOW, 5.0)
+    if not isinstance(claim, Claim):
+        raise SystemExit("the request was known already")
+    record = a_record(alias=name, token_id=name)
+    request = (claim.scope or "", name)
+    announcement = an_announcement(id=name, request=request, alias=name)
+    await stores.ledger.commit(claim, record, an_answer(token_id=name), NOW + 60, announcement)
+    return announcement
+
+
+async def cancel_for_ever(stores: Stores) -> None:
+    """Issue tokens and cancel each, reporting it once the cancel returned."""
+
+    async def one_after_the_other(lane: int) -> None:
+        for number in range(sys.maxsize):
+            name = f"{lane}-{number}"
+            await stores.outbox.done([await issue_announced(stores, name)])
+            cancelled = an_announcement(id=f"end of {name}", type="token.cancelled", alias=name)
+            if await stores.tokens.cancel(name, cancelled):
+                say(name)
 
     await asyncio.gather(*(one_after_the_other(lane) for lane in range(CONCURRENT)))
 
@@ -87,6 +136,12 @@ async def obey(stores: Stores, command: str, arguments: list[Any]) -> object:
             return await claims(stores, owner, count)
         case "publish_for_ever", []:
             await publish_for_ever(stores)
+            return None
+        case "announce_for_ever", []:
+            await announce_for_ever(stores)
+            return None
+        case "cancel_for_ever", []:
+            await cancel_for_ever(stores)
             return None
         case "issue_for_ever", []:
             await issue_for_ever(stores)

@@ -19,11 +19,18 @@ from broker.testing import (
     a_record,
     a_session,
     a_user,
+    an_announcement,
     an_answer,
     an_instance_document,
 )
 from tests.contract.redis_helpers import issue, issue_claimed
 from tests.contract.roots import ROOT
+
+ANNOUNCEMENTS = [
+    an_announcement(id="first", due_at=NOW + 1, body=bytes(range(256))),
+    an_announcement(id="second", due_at=NOW + 2, alias="cancelled", type="token.cancelled"),
+    an_announcement(id="third", due_at=NOW + 4, type="key.rotated"),
+]
 
 
 async def copied(source: str, target: str, **options: object) -> Report:
@@ -54,6 +61,11 @@ async def fill(url: str) -> None:
     await stores.users.put(a_user(name="carol", realm="/customers", active=False))
     await stores.instances.create(an_instance_document(body={"oidc-client-secret": "a secret"}))
     await stores.instances.create(an_instance_document(id="Customers/Demo", realm="/customers"))
+    await stores.outbox.add(ANNOUNCEMENTS[0])
+    await issue_claimed(stores, "cancelled")
+    assert await stores.tokens.cancel("cancelled", ANNOUNCEMENTS[1])
+    assert await stores.configuration.swap("announced", None, b"", ANNOUNCEMENTS[2])
+    assert await stores.configuration.swap("announced", b"", None)
     await stores.configuration.swap("keys/", None, b"a ring of keys")
     await stores.configuration.swap("realms", None, b'{"realms":[{"path":"/made"}]}')
     await stores.users.put(a_user(name="dora", realm="/made"))
@@ -84,6 +96,15 @@ async def must_know_all(stores: Stores) -> None:
         an_instance_document(body={"oidc-client-secret": "a secret"}),
     ]
     assert await stores.configuration.get("keys/") == b"a ring of keys"
+    await must_know_announcements(stores)
+
+
+async def must_know_announcements(stores: Stores) -> None:
+    assert await stores.outbox.due(NOW + 3, 5.0, 10) == ANNOUNCEMENTS[:2]
+    assert await stores.outbox.due(NOW + 4, 5.0, 10) == ANNOUNCEMENTS[2:]
+    await stores.outbox.done(ANNOUNCEMENTS)
+    assert await stores.outbox.size() == 0
+    assert await stores.outbox.due(NOW + 20_000, 5.0, 10) == []
 
 
 async def must_know_tokens(stores: Stores) -> None:

@@ -9,6 +9,8 @@ from broker.testing import (
     NOW,
     ConfigurationStoreContract,
     InstanceStoreContract,
+    JournalContract,
+    OutboxContract,
     ReplayCacheContract,
     RequestLedgerContract,
     SessionStoreContract,
@@ -48,6 +50,14 @@ class TestMemoryConfiguration(ConfigurationStoreContract):
 
 
 class TestMemoryUsers(UserStoreContract):
+    pass
+
+
+class TestMemoryOutbox(OutboxContract):
+    pass
+
+
+class TestMemoryJournal(JournalContract):
     pass
 
 

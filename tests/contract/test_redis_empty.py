@@ -22,7 +22,7 @@ from adapters.stores.redis_confirm import Loss, accept_part, loss_of
 from adapters.stores.redis_guard import mark_keys
 from adapters.stores.redis_keys import META
 from broker.errors import Unavailable
-from broker.testing import NOW, an_instance_document
+from broker.testing import NOW, an_announcement, an_instance_document
 from tests.contract.redis_helpers import issue, issue_claimed, keys_in
 from tests.contract.roots import ROOT
 from tests.support.redis_groups import RedisCluster, running_cluster, running_sentinels
@@ -317,6 +317,32 @@ async def test_a_lost_cancel_is_made_again_before_anything_is_asked(
         await asyncio.sleep(0.05)
         assert await stores.tokens.get("a") is None
         assert await stores.tokens.get("kept") is not None
+        await stores.close()
+
+
+@pytest.mark.parametrize("issue_one", [issue, issue_claimed])
+async def test_a_cancel_that_is_made_again_is_announced(
+    mortal: RedisServer, issue_one: Callable[[Stores, str], Awaitable[None]]
+) -> None:
+    """The announcement that was lost with the cancel is in the outbox again; of a cancel that was
+    not lost, and is out, nothing is."""
+    async with slow_proxy(mortal.port) as proxy:
+        url = mortal.url.replace(str(mortal.port), str(proxy.port))
+        stores = await open_stores(url, ROOT)
+        announcements = {name: an_announcement(id=name, alias=name) for name in ("lost", "kept")}
+        for name, announcement in announcements.items():
+            await issue_one(stores, name)
+            before = {key: dumped(mortal, key) for key in keys_in(mortal) if key != META}
+            assert await stores.tokens.cancel(name, announcement)
+            await stores.outbox.done([announcement])
+            if name == "lost":
+                for key, value in before.items():
+                    mortal.cli("EVAL", RESTORE, "1", key, value)
+        proxy.cut()
+        await asyncio.sleep(0.05)
+        assert await stores.tokens.get("lost") is None
+        found = await stores.outbox.due(NOW + 10_000, 5.0, 10)
+        assert found == [announcements["lost"]]
         await stores.close()
 
 

@@ -19,6 +19,8 @@ from broker.testing import (
     NOW,
     ConfigurationStoreContract,
     InstanceStoreContract,
+    JournalContract,
+    OutboxContract,
     ReplayCacheContract,
     RequestLedgerContract,
     SessionStoreContract,
@@ -86,6 +88,14 @@ class TestConfiguration(ConfigurationStoreContract):
 
 
 class TestUsers(UserStoreContract):
+    pass
+
+
+class TestOutbox(OutboxContract):
+    pass
+
+
+class TestJournal(JournalContract):
     pass
 
 

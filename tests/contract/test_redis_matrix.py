@@ -73,11 +73,14 @@ async def _token(world: World) -> TokenRecord:
 
 
 async def _answered_again(world: World, requester: str | None, answer: Answer) -> None:
-    """The same request gets the same answer out of the store, and there is its token alone."""
+    """The same request gets the same answer out of the store, and there is its token alone, with
+    its announcement."""
     again = await world.ask(requester)
     assert (again.status, again.body) == (200, answer.body)
     assert world.audit.records[-1].attempt.replayed
     assert (await _token(world)).token_id == answer.token_id
+    due = await world.store.outbox.due(world.clock.now() + 1000, 5.0, 10)
+    assert [each.id for each in due] == [f"TokenIssued {answer.token_id}"]
 
 
 @REQUESTERS

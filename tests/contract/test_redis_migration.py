@@ -189,7 +189,8 @@ async def test_it_resumes_wherever_it_was_killed(
     while killed:
         back_to_schema_1(redis)
         commands = CutCommands(link_to(redis.url), at=at, after=after)
-        tokens = RedisTokens(commands, stores.tokens._sealer, stores.current)  # type: ignore[attr-defined]
+        sealer, outbox = stores.tokens._sealer, stores.tokens._outbox  # type: ignore[attr-defined]
+        tokens = RedisTokens(commands, sealer, stores.current, outbox)
         first, second = Heard(), Heard()
         try:
             await migration.migrate(commands, tokens, first)

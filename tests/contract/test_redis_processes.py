@@ -12,7 +12,7 @@ import pytest
 from adapters.stores import Stores, open_stores
 from broker.errors import Unavailable
 from broker.model import Claim, Secret
-from broker.testing import NOW, a_claim, a_record, a_session, an_answer
+from broker.testing import NOW, a_claim, a_record, a_session, an_announcement, an_answer
 from tests.contract.roots import ROOT
 from tests.support.redis_rules import documented_rules
 from tests.support.redis_server import RedisServer, running_redis
@@ -135,7 +135,9 @@ class Writers:
             )
             assert isinstance(claim, Claim)
             record = a_record(alias=name, token_id=name)
-            await self._stores.ledger.commit(claim, record, an_answer(token_id=name), NOW + 60)
+            told = an_announcement(id=name, request=(claim.scope or "", name), alias=name)
+            answer = an_answer(token_id=name)
+            await self._stores.ledger.commit(claim, record, answer, NOW + 60, told)
             self.acknowledged.append(name)
         except Unavailable:
             self.failures += 1
@@ -145,8 +147,8 @@ class Writers:
 
 
 async def test_a_killed_redis_loses_nothing_that_was_acknowledged(mortal: RedisServer) -> None:
-    """After kill -9 of Redis in the midst of commits, each acknowledged one is there; others
-    failed as Unavailable, and the same store goes on once Redis is back."""
+    """After kill -9 of Redis in the midst of commits, each acknowledged one is there, and in the
+    outbox; others failed as Unavailable, and the same store goes on once Redis is back."""
     stores = await open_stores(mortal.url, ROOT)
     await stores.sessions.put(a_session())
     writers = Writers(stores)
@@ -166,6 +168,12 @@ async def test_a_killed_redis_loses_nothing_that_was_acknowledged(mortal: RedisS
         assert found == (None if name == cancelled else a_record(alias=name, token_id=name))
         assert await stores.ledger.fetch("requester:alice", name, NOW) == an_answer(token_id=name)
     assert await stores.sessions.get(Secret("session-1")) == a_session()
+    announced: set[str] = set()
+    while due := await stores.outbox.due(NOW + 10_000, 60.0, 1000):
+        announced |= {each.id for each in due}
+    assert set(writers.acknowledged) <= announced
+    for name in announced - {cancelled}:
+        assert await stores.tokens.get(name) is not None
     await stores.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 from adapters.keys.root_secret import Sealer
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_ledger import RedisLedger
+from adapters.stores.redis_outbox import RedisOutbox
 from adapters.stores.redis_urls import link_to
 from broker.errors import TooManyAttempts
 from broker.testing import NOW, a_claim
@@ -30,7 +31,8 @@ async def commands(redis: RedisServer) -> AsyncIterator[Commands]:
 
 @pytest.fixture
 def ledger(commands: Commands) -> RedisLedger:
-    return RedisLedger(commands, Sealer(b"a" * 32), Sealer(b"r" * 32))
+    outbox = RedisOutbox(commands, Sealer(b"o" * 32))
+    return RedisLedger(commands, Sealer(b"a" * 32), Sealer(b"r" * 32), outbox)
 
 
 async def test_counting_takes_no_round_trip(commands: Commands, ledger: RedisLedger) -> None:

@@ -10,6 +10,8 @@ import pytest
 from broker.testing import (
     ConfigurationStoreContract,
     InstanceStoreContract,
+    JournalContract,
+    OutboxContract,
     ReplayCacheContract,
     RequestLedgerContract,
     SessionStoreContract,
@@ -45,4 +47,12 @@ class TestRedisConfiguration(ConfigurationStoreContract):
 
 
 class TestRedisUsers(UserStoreContract):
+    pass
+
+
+class TestRedisOutbox(OutboxContract):
+    pass
+
+
+class TestRedisJournal(JournalContract):
     pass

@@ -23,6 +23,8 @@ from broker.testing import (
     NOW,
     ConfigurationStoreContract,
     InstanceStoreContract,
+    JournalContract,
+    OutboxContract,
     ReplayCacheContract,
     RequestLedgerContract,
     SessionStoreContract,
@@ -84,6 +86,14 @@ class TestSqliteConfiguration(ConfigurationStoreContract):
 
 
 class TestSqliteUsers(UserStoreContract):
+    pass
+
+
+class TestSqliteOutbox(OutboxContract):
+    pass
+
+
+class TestSqliteJournal(JournalContract):
     pass
 
 

@@ -21,6 +21,7 @@ from adapters.keys.root_secret import RootSecret
 from adapters.stores import Stores, open_stores
 from tests.contract.planting import (
     READABLE,
+    plant_announcements,
     plant_instances,
     plant_keys,
     plant_names,
@@ -133,7 +134,10 @@ def test_the_search_finds_what_can_be_read(
 
 @pytest.mark.parametrize(
     "plant",
-    [plant_requests, plant_stranger, plant_people, plant_instances, plant_keys],
+    [
+        *(plant_requests, plant_stranger, plant_people, plant_instances, plant_keys),
+        plant_announcements,
+    ],
     ids=lambda plant: plant.__name__.removeprefix("plant_"),
 )
 async def test_no_secret_can_be_read(
@@ -161,7 +165,9 @@ async def test_the_keys_that_seal_cannot_be_read(kept: Kept) -> None:
     await plant_keys(kept.stores)
     await plant_requests(kept.stores)
     derive = kept.stores.deployment.key.derive
+    await plant_announcements(kept.stores)
     purposes = ("records", "answers", "instances", "sessions", "configuration", "users", "requests")
+    purposes += ("outbox", "journal")
     planted = {
         "root secret": kept.root,
         "deployment key": kept.deployment_key,
