@@ -7,13 +7,17 @@ errors of the core to the numbers of the wire; a test holds it complete.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from broker import errors
+from broker.batch import MAX_PARTS, BatchRequest, Part
+from broker.idempotency import MAX_REQUEST_ID_LENGTH
 from broker.lifecycle import PresentedToken
 from broker.model import (
+    OPENAM,
     Answer,
     ReceivedToken,
     RequestedToken,
@@ -26,6 +30,10 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_JSON_DEPTH = 32
 MAX_CONTAINERS = 20_000  # counted as bytes before anything is parsed
 MAX_TOKEN_TYPE_LENGTH = 128
+
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+MAX_BATCH_CONTAINERS = 100_000
+MAX_BATCH_COMMAS = 500_000  # what parsing takes of memory grows with these, not with the bytes
 
 STATUS: Mapping[type[errors.RemintError], int] = {
     errors.InvalidRequest: 400,
@@ -64,6 +72,20 @@ REASONS: Mapping[int, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may have: bytes, brackets and braces, commas. All are counted as bytes before
+    anything is parsed."""
+
+    body_bytes: int
+    containers: int
+    commas: int | None = None
+
+
+SINGLE = Limits(MAX_BODY_BYTES, MAX_CONTAINERS)
+BATCH = Limits(MAX_BATCH_BYTES, MAX_BATCH_CONTAINERS, MAX_BATCH_COMMAS)
+
+
 class NotJson(errors.InvalidRequest):
     """The body is not one JSON value; ``where`` is the parser's word for it."""
 
@@ -97,8 +119,8 @@ def error_body(error: BaseException) -> dict[str, Any]:
     return body
 
 
-def answer_refusal(refusal: errors.Refusal) -> Answer:
-    """A refusal as the answer that is stored and replayed."""
+def answer_refusal(refusal: Exception) -> Answer:
+    """A refusal as the answer that is stored and replayed; any failure in the words of the wire."""
     return Answer(status_of(refusal), error_body(refusal))
 
 
@@ -111,21 +133,34 @@ def retry_advice(status: int) -> str:
     return "never" if status < 500 else "same-id"
 
 
+def advice(answer: Answer) -> str:
+    """What asking again can do about an answer; about that of a batch, the most for any part."""
+    parts = answer.body.get("results")
+    if not isinstance(parts, list):
+        return retry_advice(answer.status)
+    found = {retry_advice(part["code"]) for part in parts if "code" in part}
+    return next((said for said in ("same-id", "later") if said in found), "never")
+
+
 def encode(value: Any, *, pretty: bool = False) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else 0)
 
 
-def decode_json(body: bytes) -> Any:
+def decode_json(body: bytes, limits: Limits = SINGLE) -> Any:
     """One JSON value, within the limits of size and depth; an empty body is an empty object.
 
     Raises PayloadTooLarge, NotJson, InvalidRequest.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise errors.PayloadTooLarge(f"the body is over {MAX_BODY_BYTES} bytes")
+    if len(body) > limits.body_bytes:
+        raise errors.PayloadTooLarge(f"the body is over {limits.body_bytes} bytes")
     if not body.strip():
         return {}
-    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
-        raise errors.InvalidRequest(f"the body has more than {MAX_CONTAINERS} brackets and braces")
+    if body.count(b"[") + body.count(b"{") > limits.containers:
+        raise errors.InvalidRequest(
+            f"the body has more than {limits.containers} brackets and braces"
+        )
+    if limits.commas is not None and body.count(b",") > limits.commas:
+        raise errors.InvalidRequest(f"the body has more than {limits.commas} commas")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -135,9 +170,9 @@ def decode_json(body: bytes) -> Any:
     return value
 
 
-def decode_object(body: bytes) -> Mapping[str, Any]:
+def decode_object(body: bytes, limits: Limits = SINGLE) -> Mapping[str, Any]:
     """A JSON object; any other value is treated as one without members, as the reference does."""
-    value = decode_json(body)
+    value = decode_json(body, limits)
     return value if isinstance(value, dict) else {}
 
 
@@ -149,6 +184,7 @@ def decode_translation(
     request_id: str | None = None,
     deadline: float | None = None,
     trace: Mapping[str, str] | None = None,
+    reply_key: Mapping[str, Any] | None = None,
 ) -> TranslationRequest:
     """The request in a translate body (contract, sections 1.5 and 1.7). Raises InvalidRequest."""
     given = _state(body, "input_token_state")
@@ -163,7 +199,71 @@ def decode_translation(
         request_id=request_id,
         deadline=deadline,
         trace=trace or {},
+        reply_key=reply_key,
     )
+
+
+def decode_batch(
+    body: Mapping[str, Any],
+    *,
+    instance: str,
+    requester: Requester,
+    request_id: str | None = None,
+    deadline: float | None = None,
+    trace: Mapping[str, str] | None = None,
+    reply_key: Mapping[str, Any] | None = None,
+) -> BatchRequest:
+    """The batch in a body. A part that cannot be understood is one with a refusal; ``reply_key``
+    is kept with the batch, without which nobody finds the answers of its parts.
+
+    Raises InvalidRequest if there is no list of 1 to ``MAX_PARTS`` requests.
+    """
+    given = body.get("requests")
+    if not isinstance(given, list) or not 0 < len(given) <= MAX_PARTS:
+        raise errors.InvalidRequest(f"requests must be a list of 1 to {MAX_PARTS} requests")
+
+    def part(value: Any) -> Part:
+        try:
+            if not isinstance(value, dict):
+                raise errors.InvalidRequest("a request of a batch must be a JSON object")
+            request = decode_translation(
+                value,
+                instance=instance,
+                requester=requester,
+                request_id=request_id,
+                deadline=deadline,
+                trace=trace,
+            )
+        except errors.Refusal as refusal:
+            return Part(refusal, _canonical(value))
+        meaning = [request.subject_token.canonical, request.requested_token.canonical]
+        return Part(request, b"\n".join(meaning))
+
+    return BatchRequest(
+        instance=instance,
+        parts=[part(value) for value in given],
+        requester=requester,
+        request_id=request_id,
+        deadline=deadline,
+        trace=trace or {},
+        reply_key=reply_key,
+    )
+
+
+def decode_asked_for(body: Mapping[str, Any]) -> str:
+    """The id of the earlier request whose answer is asked for. Raises InvalidRequest."""
+    value = body.get("request_id")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_REQUEST_ID_LENGTH:
+        raise errors.InvalidRequest(
+            f"request_id must be the id of an earlier request, up to {MAX_REQUEST_ID_LENGTH} "
+            "characters"
+        )
+    return value
+
+
+def session_canonical(session_id: str) -> bytes:
+    """The meaning of a subject token that is a session of ours, and says no more than that."""
+    return _canonical({"token_type": OPENAM, "session_id": session_id})
 
 
 def decode_presented(body: Mapping[str, Any], member: str, *, instance: str) -> PresentedToken:
@@ -185,7 +285,7 @@ def _token_type(state: Mapping[str, Any], member: str) -> TokenType:
     return TokenType(value)
 
 
-def _canonical(state: Mapping[str, Any]) -> bytes:
+def _canonical(state: Any) -> bytes:
     return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from broker.errors import (
     ClaimLost,
@@ -28,9 +29,37 @@ LEASE_SECONDS = 5.0
 CLAIM_WAIT_SECONDS = (
     6.0  # longer than a lease: the request of a dead owner is taken over, not refused
 )
+RENEW_SECONDS = LEASE_SECONDS / 3
 POLL_SECONDS = 0.05
 RECOVERY_SECONDS = 2.0
 """For how long an attempt asks what became of its commit, if its deadline leaves it that."""
+
+
+class Asked(Protocol):
+    """What the answer to a claim answers: a request, or a batch."""
+
+    @property
+    def instance(self) -> str: ...
+
+    @property
+    def deadline(self) -> float | None:
+        """In seconds since the epoch."""
+
+    @property
+    def reply_key(self) -> Mapping[str, Any] | None: ...
+
+
+@dataclass(slots=True)
+class Hold:
+    """A claim while it is worked on, as it stands; ``lost`` once another worker has it."""
+
+    claim: Claim
+    lost: bool = False
+
+    def still_ours(self) -> None:
+        """Raises ClaimLost."""
+        if self.lost:
+            raise ClaimLost("another worker took this request over")
 
 
 class Claims:
@@ -42,7 +71,7 @@ class Claims:
         ledger: RequestLedger,
         clock: Clock,
         owner: str,
-        answer_refusal: Callable[[Refusal], Answer],
+        answer_refusal: Callable[[Exception], Answer],
         answers_ttl_seconds: float,
     ) -> None:
         self._ledger = ledger
@@ -52,8 +81,12 @@ class Claims:
         self._answer_refusal = answer_refusal
         self._answers_ttl_seconds = answers_ttl_seconds
 
-    async def take(self, proposal: Claim, quota: int | None) -> Claim | Answer:
+    async def take(
+        self, proposal: Claim, quota: int | None, quota_scope: str | None = None
+    ) -> Claim | Answer:
         """The claim, once it is ours, or the stored answer; waits while another owner is at it.
+
+        ``quota`` new claims of one ``quota_scope`` (None: the claim's own) are allowed in a window.
 
         Raises RequestConflict, Gone, TooManyAttempts, RequestInProgress, Unavailable.
         """
@@ -61,7 +94,7 @@ class Claims:
         waited = 0.0
         while True:
             try:
-                return _in_time(await self._asked(proposal, quota), proposal)
+                return _in_time(await self._asked(proposal, quota, quota_scope), proposal)
             except RequestInProgress:
                 if waited >= CLAIM_WAIT_SECONDS:
                     raise
@@ -72,20 +105,61 @@ class Claims:
         """The stored answer of a request that nobody here has claimed yet."""
         return await self._read(claim) if claim.stored and not claim.held else None
 
+    async def answer(self, scope: str, request_id: str) -> Answer | None:
+        """The stored answer of any request; None where there is none (yet). Raises Gone."""
+        return await self._ledger.fetch(scope, request_id, self._clock.now())
+
+    async def give_up(self, claim: Claim) -> None:
+        """Leave a request open for the next attempt, which then need not wait."""
+        with contextlib.suppress(Unavailable):  # the lease ends by itself
+            await self._ledger.release(claim)
+
+    @contextlib.asynccontextmanager
+    async def kept(self, claim: Claim) -> AsyncIterator[Hold]:
+        """Work that may take longer than a lease: it is renewed until the work ends."""
+        hold = Hold(claim)
+        if not claim.held:
+            yield hold
+            return
+        renewing = asyncio.create_task(self._renew(hold))
+        try:
+            yield hold
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _renew(self, hold: Hold) -> None:
+        """A claim is asked for again by its owner, which makes its lease longer."""
+        while not hold.lost:
+            await asyncio.sleep(RENEW_SECONDS)
+            now = self._clock.now()
+            try:
+                claimed = await self._ledger.claim(hold.claim, now, LEASE_SECONDS)
+            except (Refusal, RequestInProgress):
+                hold.lost = True
+            except Unavailable:
+                continue
+            else:
+                if isinstance(claimed, Answer):
+                    hold.lost = True
+                else:
+                    hold.claim = claimed
+
     async def commit(
         self,
         claim: Claim,
         record: TokenRecord | None,
         answer: Answer,
-        deadline: float | None,
+        asked: Asked,
         announcement: Announcement | None = None,
     ) -> Answer:
         """Keep record and answer. Returns the answer that stands: this one, or that of another
         attempt which was faster while the outcome of this one was unknown.
 
         Raises ClaimLost, OutcomeUnknown, Conflict; and Unavailable for a claim without an id,
-        under which nothing can be looked up. ``deadline`` is in seconds since the epoch.
+        under which nothing can be looked up.
         """
+        answer = replace(answer, instance=asked.instance, reply_key=asked.reply_key)
         until = self._clock.now() + self._answers_ttl_seconds
 
         async def write() -> Answer:
@@ -99,7 +173,7 @@ class Claims:
         except Unavailable as error:
             if not claim.stored:
                 raise
-            left = self._left(deadline)
+            left = self._left(asked.deadline)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     return await self._recovered(claim, write)
@@ -108,14 +182,12 @@ class Claims:
                 detail=error.detail,
             ) from error
 
-    def settled(
-        self, claim: Claim, deadline: float | None
-    ) -> contextlib.AbstractAsyncContextManager[None]:
+    def settled(self, claim: Claim, asked: Asked) -> contextlib.AbstractAsyncContextManager[None]:
         """Work under a claim; nothing is to be settled where the ledger does not have it."""
-        return self._settling(claim, deadline) if claim.held else contextlib.nullcontext()
+        return self._settling(claim, asked) if claim.held else contextlib.nullcontext()
 
     @contextlib.asynccontextmanager
-    async def _settling(self, claim: Claim, deadline: float | None) -> AsyncIterator[None]:
+    async def _settling(self, claim: Claim, asked: Asked) -> AsyncIterator[None]:
         """If the work fails for good, that is stored as the answer; if it may succeed later, the
         request is left open for the next attempt."""
         try:
@@ -124,25 +196,32 @@ class Claims:
             answer = self._answer_refusal(refusal)
             # A new key is the administrator's next step, and then the same request succeeds.
             if not answer.final or isinstance(refusal, KeyUnavailable):
-                await self._give_up(claim)
-            elif await self.commit(claim, None, answer, deadline) != answer:
+                await self.give_up(claim)
+            elif await self.commit(claim, None, answer, asked) != answer:
                 raise ClaimLost("another worker took this request over") from refusal
             raise
         except (ClaimLost, OutcomeUnknown):
             raise
         except Exception:
-            await self._give_up(claim)
+            await self.give_up(claim)
             raise
 
-    async def _asked(self, proposal: Claim, quota: int | None) -> Claim | Answer:
+    async def _asked(
+        self, proposal: Claim, quota: int | None, quota_scope: str | None
+    ) -> Claim | Answer:
         """Ask once more if the outcome is unknown: the claim may have been made, and is ours."""
+
+        async def ask() -> Claim | Answer:
+            now = self._clock.now()
+            return await self._ledger.claim(proposal, now, LEASE_SECONDS, quota, quota_scope)
+
         try:
-            return await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS, quota)
+            return await ask()
         except RequestInProgress:
             raise
         except Unavailable:
             await asyncio.sleep(POLL_SECONDS)
-        return await self._ledger.claim(proposal, self._clock.now(), LEASE_SECONDS, quota)
+        return await ask()
 
     async def _recovered(self, claim: Claim, write: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask until the store answers; commit again if it did not get the first one."""
@@ -172,10 +251,6 @@ class Claims:
         return await self._ledger.fetch(
             claim.scope or "", claim.request_id or "", self._clock.now(), claim.fingerprint
         )
-
-    async def _give_up(self, claim: Claim) -> None:
-        with contextlib.suppress(Unavailable):  # the lease ends by itself
-            await self._ledger.release(claim)
 
     def _left(self, deadline: float | None) -> float:
         if deadline is None:

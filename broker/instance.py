@@ -28,6 +28,11 @@ MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 MIN_HMAC_SECRET_BYTES = 32  # RFC 7518 section 3.2: at least the hash's size
 MAX_URL_ELEMENT_LENGTH = 128
 MAX_TRANSFORMS = 256
+MAX_REQUESTERS = 256
+MAX_REQUESTER_LENGTH = 300  # a user name of a message server, or a kid with its prefix
+
+REQUESTER_TRANSPORTS = ("amqp", "mqtt")
+"""The transports whose requesters have names."""
 
 STANDARD_INPUTS = frozenset({USERNAME, OPENAM, X509, OPENIDCONNECT})
 STANDARD_OUTPUTS = frozenset({SAML2, OPENIDCONNECT})
@@ -94,6 +99,7 @@ class Instance:
     """A published STS, immutable. ``id`` joins realm and URL element: the deployment sub path.
 
     ``cancel_with_parent``: tokens that it issued from a token of ours are cancelled with that one.
+    ``requesters``: by transport, the names of those who alone may ask there.
     """
 
     realm: str
@@ -103,6 +109,7 @@ class Instance:
     oidc: OidcOptions | None = None
     persist_issued_tokens: bool = False
     cancel_with_parent: bool = False
+    requesters: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     revision: str = "0"
     # Derived, once: every request asks for them.
     id: str = field(init=False, compare=False)
@@ -135,6 +142,7 @@ def compiled(
         *_place_problems(draft),
         *_transform_problems(draft, known_inputs, known_outputs),
         *_record_problems(draft),
+        *_requester_problems(draft),
         *_saml2_problems(draft.saml2),
         *_oidc_problems(draft.oidc, allow_short_hmac),
     ]
@@ -181,6 +189,16 @@ def _transform_problems(
 def _record_problems(draft: Instance) -> Iterator[Problem]:
     if draft.cancel_with_parent and not draft.persist_issued_tokens:
         yield "cancel_with_parent", "only tokens that are kept can be cancelled; keep them as well"
+
+
+def _requester_problems(draft: Instance) -> Iterator[Problem]:
+    for transport, names in draft.requesters.items():
+        if transport not in REQUESTER_TRANSPORTS:
+            yield "requesters", f"name requesters for {', '.join(REQUESTER_TRANSPORTS)} alone"
+        if len(names) > MAX_REQUESTERS:
+            yield "requesters", f"name at most {MAX_REQUESTERS} requesters for a transport"
+        if not all(0 < len(n) <= MAX_REQUESTER_LENGTH and n.isprintable() for n in names):
+            yield "requesters", f"a name has 1 to {MAX_REQUESTER_LENGTH} printable characters"
 
 
 def _saml2_problems(options: Saml2Options | None) -> Iterator[Problem]:

@@ -99,6 +99,7 @@ class Lifecycle:
         """The type the token says it has, and its record if the token is really that one."""
         instance = await self._instances.resolve(presented.instance)
         attempt.instance, attempt.realm = instance.id, instance.realm
+        policy.may_ask(instance, attempt.transport, attempt.requester)
         policy.keeps_tokens(instance)
         token_type = _token_type(presented.unverified)
         attempt.output_type = policy.shown(token_type)

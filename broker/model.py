@@ -86,18 +86,30 @@ class Requester:
     """Who sent the request, as the transport authenticated it; never the subject.
 
     ``id`` is None for an anonymous requester. ``address`` is the client's, after trusted proxies.
+    ``by_key`` is set where a signature of its own proves the name, whatever the transport.
     """
 
     transport: str
     id: str | None = None
     address: str | None = None
+    by_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlace:
+    """Where a request stands in a batch: the scope of the batch's id, and its index from 0 on."""
+
+    scope: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationRequest:
     """One request, decoded once; no transport's form, header or frame survives past it.
 
-    ``request_id`` is the caller's idempotency id, ``deadline`` seconds since the epoch.
+    ``request_id`` is the caller's idempotency id, ``deadline`` seconds since the epoch. ``place``
+    is set for a request that is part of a batch; its ``request_id`` is then the batch's.
+    ``reply_key`` is the public key (JWK) that the answer is to be encrypted to, if one came.
     """
 
     instance: str
@@ -107,6 +119,8 @@ class TranslationRequest:
     request_id: str | None = None
     deadline: float | None = None
     trace: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    place: BatchPlace | None = None
+    reply_key: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +229,17 @@ class Claim:
 class Answer:
     """What the caller hears, on any transport: a body, or the refusal it got instead.
 
-    ``status`` speaks HTTP's numbers, which CREST bodies carry on every transport.
+    ``status`` speaks HTTP's numbers, which CREST bodies carry on every transport. A stored answer
+    also knows the instance that was asked, and the key (``reply_key``) of those who may read it;
+    neither is said to the caller.
     """
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
     token_id: str | None = None
     expires_at: int | None = None
+    instance: str | None = field(default=None, compare=False)
+    reply_key: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def final(self) -> bool:

@@ -7,61 +7,47 @@ phase 12. No validator and no provider can forget a shared step, since none is t
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from broker import idempotency, policy
+from broker.batch import BatchRequest, Shared
+from broker.batching import Batches
 from broker.claiming import Claims
 from broker.errors import InvalidToken, KeyUnavailable, Refusal, Unavailable
 from broker.events import TokenIssued, TranslationRejected
 from broker.family import Family
-from broker.instance import HMAC_ALGORITHMS, Instance, Transform
+from broker.issuing import Issuer, record_of
 from broker.model import (
     ENTROPY_BYTES,
+    OPENAM,
     Announcement,
     Answer,
     Claim,
     IssuedToken,
     Principal,
-    TokenRecord,
+    Secret,
     TranslationRequest,
 )
+from broker.plan import Plan
 from broker.ports import (
     Attempt,
     ClaimsMapper,
     Clock,
     EventSink,
     InstanceSource,
-    IssueOrder,
     KeySource,
     ReplayCache,
     RequestLedger,
     SessionStore,
-    Signer,
-    TokenProvider,
     TokenStore,
-    TokenValidator,
 )
 from broker.registry import Registry
+from broker.results import Inquiry, Results
 from broker.trail import AuditTrail
 
 DEFAULT_ANSWERS_TTL_SECONDS = 24 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What phase 4 found out: everything that can be known without touching the token."""
-
-    request: TranslationRequest
-    instance: Instance
-    transform: Transform
-    validator: TokenValidator
-    provider: TokenProvider
-    credential: Any
-    options: Any
 
 
 class Pipeline:
@@ -69,8 +55,8 @@ class Pipeline:
 
     ``answer_refusal`` puts a refusal into the words of the wire, for answers that are stored.
     ``fingerprint_key`` also makes the token ids of requests that have an id. The quotas are numbers
-    of new requests with an id in an hour, of one requester and of one stranger's token; None is no
-    limit.
+    of new requests with an id in an hour, of one requester and of one subject that strangers show
+    tokens of; None is no limit.
     """
 
     def __init__(
@@ -89,7 +75,7 @@ class Pipeline:
         clock: Clock,
         fingerprint_key: bytes,
         owner: str,
-        answer_refusal: Callable[[Refusal], Answer],
+        answer_refusal: Callable[[Exception], Answer],
         answers_ttl_seconds: float = DEFAULT_ANSWERS_TTL_SECONDS,
         requests_per_hour: int | None = None,
         requests_per_hour_of_strangers: int | None = None,
@@ -105,8 +91,7 @@ class Pipeline:
             answers_ttl_seconds=answers_ttl_seconds,
         )
         self._family = Family(instances=instances, tokens=tokens, keys=keys, inputs=registry.inputs)
-        self._mapper = mapper
-        self._replays = replays
+        self._issuer = Issuer(mapper=mapper, replays=replays, keys=keys)
         self._keys = keys
         self._sessions = sessions
         self._trail = trail
@@ -116,40 +101,86 @@ class Pipeline:
         self._requests_per_hour = requests_per_hour
         self._requests_per_hour_of_strangers = requests_per_hour_of_strangers
         self._entropy = entropy
+        self._batches = Batches(
+            translate=self._translate_part,
+            end_session=self._end,
+            instances=instances,
+            claims=self._claims,
+            clock=clock,
+            fingerprint_key=fingerprint_key,
+            answer_refusal=answer_refusal,
+            requests_per_hour=requests_per_hour,
+        )
+        self._results = Results(
+            claims=self._claims,
+            batches=self._batches,
+            instances=instances,
+            fingerprint_key=fingerprint_key,
+        )
 
     async def translate(self, attempt: Attempt, decode: Callable[[], TranslationRequest]) -> Answer:
         """The answer to one request; a refusal that was stored is an answer too.
 
         Raises Refusal and Unavailable. Whichever way it ends, the attempt has been audited (11).
         """
-        try:
-            return await self._trail.recorded(attempt, self._translate(attempt, decode))
-        except Refusal as refusal:
-            await self._events.publish(
-                TranslationRejected(
-                    at=self._clock.now(),
-                    realm=attempt.realm or "/",
-                    instance=attempt.instance or "",
-                    reason=type(refusal).__name__,
-                )
+        return await self._recorded(attempt, self._translate(attempt, decode))
+
+    async def translate_batch(self, attempt: Attempt, decode: Callable[[], BatchRequest]) -> Answer:
+        """The answers to many requests, in order (``broker.batching``); audited one by one, and
+        as a whole.
+
+        Raises Refusal and Unavailable for the batch as a whole.
+        """
+        return await self._recorded(attempt, self._batches.work(attempt, decode))
+
+    async def stored_answer(self, attempt: Attempt, decode: Callable[[], Inquiry]) -> Answer:
+        """The answer to an earlier request (``broker.results``); audited.
+
+        Raises NotFound, Gone, AccessDenied, Forbidden, Conflict and Unavailable.
+        """
+        return await self._trail.recorded(attempt, self._results.find(attempt, decode))
+
+    async def rejected(self, attempt: Attempt, refusal: Refusal) -> None:
+        """Announce a refusal; for those that a transport makes before it comes here."""
+        await self._events.publish(
+            TranslationRejected(
+                at=self._clock.now(),
+                realm=attempt.realm or "/",
+                instance=attempt.instance or "",
+                reason=type(refusal).__name__,
             )
+        )
+
+    async def _recorded(self, attempt: Attempt, work: Awaitable[Answer]) -> Answer:
+        try:
+            return await self._trail.recorded(attempt, work)
+        except Refusal as refusal:
+            await self.rejected(attempt, refusal)
             raise
 
+    async def _translate_part(
+        self, attempt: Attempt, decode: Callable[[], TranslationRequest], shared: Shared
+    ) -> Answer:
+        return await self._recorded(attempt, self._translate(attempt, decode, shared))
+
     async def _translate(
-        self, attempt: Attempt, decode: Callable[[], TranslationRequest]
+        self,
+        attempt: Attempt,
+        decode: Callable[[], TranslationRequest],
+        shared: Shared | None = None,
     ) -> Answer:
         # 3. Decode, once.
         request = decode()
         _note_request(attempt, request)
         # 4. Resolve the instance; decide what can be decided without touching the token.
-        plan = await self._resolve(attempt, request)
+        plan = await self._resolve(attempt, request, shared)
         # 5. Claim: token id, iat, exp and key are fixed here, or the answer is known already.
         claim = await self._claim(plan)
         if isinstance(claim, Answer):
-            return _replayed(attempt, claim)
+            return _known(attempt, plan, claim)
         # 6. Validate.
         try:
-            async with self._claims.settled(claim, request.deadline):
+            async with self._claims.settled(claim, request):
                 policy.within_deadline(request.deadline, self._clock.now())
                 principal = await self._validate(attempt, plan)
         except InvalidToken:
@@ -157,23 +188,30 @@ class Pipeline:
             answer = await self._claims.fetched(claim)
             if answer is None:
                 raise
-            return _replayed(attempt, answer)
+            return _known(attempt, plan, answer)
         if claim.stored and not claim.held:
-            claim = await self._claims.take(claim, self._requests_per_hour_of_strangers)
+            counted = idempotency.quota_scope(principal, self._fingerprint_key)
+            claim = await self._claims.take(claim, self._requests_per_hour_of_strangers, counted)
             if isinstance(claim, Answer):
-                return _replayed(attempt, claim)
+                return _known(attempt, plan, claim)
         # 7 to 10.
-        async with self._claims.settled(claim, request.deadline):
+        async with self._claims.settled(claim, request):
             return await self._fulfil(attempt, plan, claim, principal)
 
-    async def _resolve(self, attempt: Attempt, request: TranslationRequest) -> _Plan:
-        instance = await self._instances.resolve(request.instance)
+    async def _resolve(
+        self, attempt: Attempt, request: TranslationRequest, shared: Shared | None
+    ) -> Plan:
+        if shared is None:
+            instance = await self._instances.resolve(request.instance)
+        else:
+            instance = shared.instance
         attempt.instance, attempt.realm = instance.id, instance.realm
+        policy.may_ask(instance, request.requester.transport, request.requester.id)
         given, wanted = request.subject_token.type, request.requested_token.type
         transform = policy.transform_offered(instance, given, wanted)
         validator = self._registry.validator(given)
         provider = self._registry.provider(wanted)
-        return _Plan(
+        return Plan(
             request=request,
             instance=instance,
             transform=transform,
@@ -181,9 +219,10 @@ class Pipeline:
             provider=provider,
             credential=validator.parse(request.subject_token),
             options=provider.parse(request.requested_token, instance),
+            shared=shared,
         )
 
-    async def _claim(self, plan: _Plan) -> Claim | Answer:
+    async def _claim(self, plan: Plan) -> Claim | Answer:
         """The claim of a known requester. A stranger's is not stored before the token validated,
         or anybody could fill the ledger; what is fixed in it stays fixed all the same."""
         proposal = self._propose(plan)
@@ -193,7 +232,7 @@ class Pipeline:
             return await self._claims.fetched(proposal) or proposal
         return await self._claims.take(proposal, self._requests_per_hour)
 
-    def _propose(self, plan: _Plan) -> Claim:
+    def _propose(self, plan: Plan) -> Claim:
         request, instance, provider = plan.request, plan.instance, plan.provider
         key = provider.signing_key(instance)
         issued_at = int(self._clock.now())
@@ -211,13 +250,13 @@ class Pipeline:
                 claim,
                 fingerprint=idempotency.fingerprint(request, self._fingerprint_key),
                 scope=idempotency.scope(request, self._fingerprint_key),
-                request_id=request.request_id,
+                request_id=idempotency.stored_id(request),
             )
             entropy = idempotency.entropy(claim, request.instance, self._fingerprint_key)
         return replace(claim, entropy=entropy, token_id=provider.token_id(entropy))
 
-    async def _validate(self, attempt: Attempt, plan: _Plan) -> Principal:
-        principal = await plan.validator.validate(plan.credential, plan.instance, self._clock.now())
+    async def _validate(self, attempt: Attempt, plan: Plan) -> Principal:
+        principal = await self._principal(plan)
         attempt.principal = principal.name
         if principal.parent is not None and not await self._family.has(principal.parent):
             raise InvalidToken(
@@ -225,14 +264,24 @@ class Pipeline:
             )
         return principal
 
+    async def _principal(self, plan: Plan) -> Principal:
+        async def validate() -> Principal:
+            now = self._clock.now()
+            return await plan.validator.validate(plan.credential, plan.instance, now)
+
+        if plan.shared is None:
+            return await validate()
+        return await plan.shared.validated.principal(plan.request.subject_token, validate)
+
     async def _fulfil(
-        self, attempt: Attempt, plan: _Plan, claim: Claim, principal: Principal
+        self, attempt: Attempt, plan: Plan, claim: Claim, principal: Principal
     ) -> Answer:
         attempt.token_id, attempt.key_id = claim.token_id, claim.key_id
         try:
             policy.same_realm(principal, plan.instance)
             expires_at = policy.expiry(claim.expires_at, principal, self._clock.now())
-            claim, issued = await self._issue(plan, claim, principal, expires_at)
+            # 7 to 9. Map, spend a one-time token, issue.
+            claim, issued = await self._issuer.issue(plan, claim, principal, expires_at)
             attempt.key_id = claim.key_id
             attempt.token_alias, attempt.digest = issued.alias, issued.digest.hex()
             # 10. Commit, one atomic and durable step.
@@ -255,7 +304,7 @@ class Pipeline:
 
     def _announcement(
         self,
-        plan: _Plan,
+        plan: Plan,
         claim: Claim,
         principal: Principal,
         issued: IssuedToken,
@@ -278,7 +327,7 @@ class Pipeline:
             trace=plan.request.trace,
         )
 
-    async def _end_session(self, attempt: Attempt, plan: _Plan, principal: Principal) -> None:
+    async def _end_session(self, attempt: Attempt, plan: Plan, principal: Principal) -> None:
         """End the session behind the token, where the transform asks for it and all is settled.
 
         After a failure that may pass the session stays: the retry needs it. A session that cannot
@@ -286,60 +335,20 @@ class Pipeline:
         """
         if not plan.transform.invalidate_session or principal.session_id is None:
             return
+        if plan.shared is not None:
+            plan.shared.to_end.add(principal.session_id)  # other parts may show it too
+        else:
+            await self._end(attempt, principal.session_id)
+
+    async def _end(self, attempt: Attempt, session_id: Secret) -> None:
         try:
-            await self._sessions.end(principal.session_id)
+            await self._sessions.end(session_id)
         except Unavailable:
             attempt.extra["session"] = "not ended"
 
-    async def _issue(
-        self, plan: _Plan, claim: Claim, principal: Principal, expires_at: int
-    ) -> tuple[Claim, IssuedToken]:
-        """The token, and the claim that it was made from."""
-        # 7. Map the principal into the relying party's words.
-        claims = await self._mapper.map(principal, plan.provider.claim_map(plan.instance))
-        # 8. Spend a one-time token; a retry of the same request may spend it again.
-        await self._spend(claim, principal, expires_at)
-        # 9. Issue.
-        claim, signer = self._with_signer(plan, claim)
-        order = IssueOrder(
-            instance=plan.instance,
-            principal=principal,
-            claims=claims,
-            options=plan.options,
-            claim=claim,
-            expires_at=expires_at,
-            signer=signer,
-        )
-        return claim, await plan.provider.issue(order)
-
-    async def _spend(self, claim: Claim, principal: Principal, expires_at: int) -> None:
-        if principal.one_time_token is None:
-            return
-        owner = f"{claim.scope}/{claim.request_id}" if claim.stored else claim.token_id
-        # The mark outlives the token it marks, not the one that is about to be issued.
-        until = max(expires_at, principal.not_after or claim.expires_at)
-        if not await self._replays.spend(principal.one_time_token, owner, until):
-            raise InvalidToken("this token was used before", detail="replay")
-
-    def _with_signer(self, plan: _Plan, claim: Claim) -> tuple[Claim, Signer | None]:
-        """The claimed key; today's in its place if that is revoked or gone.
-
-        What is not committed yet is nobody's token, so that changing its key harms no one. Raises
-        KeyUnavailable if there is no key today either.
-        """
-        key, realm = plan.provider.signing_key(plan.instance), plan.instance.realm
-        if key is None:
-            return replace(claim, key_id=None), None
-        claimed = None if key.algorithm in HMAC_ALGORITHMS else claim.key_id
-        if claimed is not None and not self._keys.revoked(realm, claimed):
-            with contextlib.suppress(KeyUnavailable):
-                return claim, self._keys.signer(realm, key, claimed)
-        key_id = self._keys.key_id(realm, key)
-        return replace(claim, key_id=key_id), self._keys.signer(realm, key, key_id)
-
     async def _commit(
         self,
-        plan: _Plan,
+        plan: Plan,
         claim: Claim,
         principal: Principal,
         issued: IssuedToken,
@@ -349,23 +358,19 @@ class Pipeline:
         """The answer that stands: this one, unless another attempt was faster."""
         record = None
         if plan.provider.persists(plan.instance):
-            record = TokenRecord(
-                token_id=issued.token_id,
-                alias=issued.alias,
-                digest=issued.digest,
-                type=issued.type,
-                instance=plan.instance.id,
-                realm=plan.instance.realm,
-                principal=principal.name,
-                issued_at=claim.issued_at,
-                expires_at=answer.expires_at or claim.expires_at,
-                key_id=claim.key_id,
-                parent=principal.parent,
-            )
+            record = record_of(plan, claim, principal, issued, answer)
         if record is None and not claim.stored and announcement is None:
             return answer
-        deadline = plan.request.deadline
-        return await self._claims.commit(claim, record, answer, deadline, announcement)
+        return await self._claims.commit(claim, record, answer, plan.request, announcement)
+
+
+def _known(attempt: Attempt, plan: Plan, answer: Answer) -> Answer:
+    """The answer of an earlier attempt. One at a part of a batch that stayed open has left its
+    session, which is the credential, to the last attempt."""
+    ends = plan.transform.invalidate_session and plan.request.subject_token.type == OPENAM
+    if plan.shared is not None and ends:
+        plan.shared.to_end.add(plan.credential)
+    return _replayed(attempt, answer)
 
 
 def _replayed(attempt: Attempt, answer: Answer) -> Answer:

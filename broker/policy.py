@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 
 from broker.errors import (
+    Forbidden,
     PersistenceDisabled,
     RealmMismatch,
     RequestExpired,
@@ -24,6 +25,17 @@ def transform_offered(instance: Instance, given: TokenType, wanted: TokenType) -
             f"this instance does not transform {shown(given)} to {shown(wanted)}"
         )
     return transform
+
+
+def may_ask(instance: Instance, transport: str, requester: str | None) -> None:
+    """Whether the instance serves ``requester`` (its name, None for an anonymous one) there.
+
+    An instance without a list for a transport serves everybody whom the transport lets in; one with
+    an empty list nobody.
+    """
+    allowed = instance.requesters.get(transport)
+    if allowed is not None and requester not in allowed:
+        raise Forbidden("this instance does not serve you: its list of requesters lacks your name")
 
 
 def within_deadline(deadline: float | None, now: float) -> None:

@@ -195,15 +195,20 @@ class RequestLedger(Protocol):
     """Which request was answered how: the reason why one request id gives one token."""
 
     async def claim(
-        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
+        self,
+        proposal: Claim,
+        now: float,
+        lease_seconds: float,
+        quota: int | None = None,
+        quota_scope: str | None = None,
     ) -> Claim | Answer:
         """One atomic step. The proposal (or its earlier self, epoch raised) if it is ours to do,
         the stored answer if it is done.
 
         Asked again by the owner that holds it, the claim is given again as it stands: the first
         reply may have been lost. So an owner is one attempt, not one process. ``quota`` (at least
-        1) is how many new claims of one scope are stored in one window
-        (``idempotency.window_end``); None is no limit.
+        1) is how many new claims of one ``quota_scope`` (the claim's own scope, where None is
+        given) are stored in one window (``idempotency.window_end``); None is no limit.
 
         Raises RequestConflict (other fingerprint), Gone (answer no longer kept),
         RequestInProgress (another live owner holds it), TooManyAttempts (a new request, over the

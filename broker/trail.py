@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -46,6 +47,8 @@ class AuditTrail:
         reason = None
         if isinstance(error, RemintError):
             reason = error.detail or error.sentence
+        elif error is not None:
+            reason = _place(error)
         await self._sink.record(
             AuditRecord(
                 attempt=attempt,
@@ -56,3 +59,9 @@ class AuditTrail:
             )
         )
         attempt.recorded = True
+
+
+def _place(error: Exception) -> str | None:
+    """Where a failure that nobody foresaw was raised; its text may quote what must not be kept."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else None

@@ -12,12 +12,14 @@ from aiohttp import web
 
 from adapters import codec
 from adapters.http.address import AddressBook
+from adapters.http.places import Place
 from broker.errors import (
     InvalidRequest,
     MethodNotAllowed,
     PayloadTooLarge,
-    Refusal,
+    RemintError,
     RequestExpired,
+    Unavailable,
     UnsupportedMediaType,
 )
 from broker.model import Requester, Secret
@@ -29,6 +31,8 @@ DRAIN_BYTES = 16 * 1024 * 1024  # read and dropped, so that the client gets to s
 DRAIN_SECONDS = 5.0
 CHUNK_BYTES = 64 * 1024
 CUT_SHORT = (ConnectionError, web.RequestPayloadError)
+
+TRANSLATE_BATCH = "translate_batch"
 
 NEWEST_PROTOCOL = (2, 1)
 _PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)")
@@ -55,11 +59,14 @@ class Reply:
 class Call:
     """A request under way. Raises InvalidRequest where its CREST head makes no sense."""
 
-    def __init__(self, request: web.Request, attempt: Attempt, cookie_name: str) -> None:
+    def __init__(
+        self, request: web.Request, attempt: Attempt, cookie_name: str, place: Place
+    ) -> None:
         self.request = request
         self.attempt = attempt
+        self.place = place
         self._cookie_name = cookie_name
-        self._body: bytes | Refusal = b""
+        self._body: bytes | RemintError = b""
         self.method = _method(request)
         self.action = request.query.get("_action")
         self.protocol = _protocol(request.headers.get("Accept-API-Version", ""))
@@ -108,42 +115,53 @@ class Call:
             return
         try:
             self._body = await self._read()
-        except Refusal as refusal:
-            self._body = refusal
+        except RemintError as error:
+            self._body = error
 
     async def body(self) -> bytes:
-        """The body within ``codec.MAX_BODY_BYTES``.
+        """The body within ``codec.MAX_BODY_BYTES``, that of a batch ``codec.MAX_BATCH_BYTES``.
 
         Raises PayloadTooLarge, UnsupportedMediaType (a content coding), RequestExpired (too slow),
-        InvalidRequest (cut short).
+        InvalidRequest (cut short), Unavailable (too many large ones at once).
         """
-        if isinstance(self._body, Refusal):
+        if isinstance(self._body, RemintError):
             raise self._body
         return self._body
 
     async def _read(self) -> bytes:
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("send the body without a content coding")
-        if (self.request.content_length or 0) > codec.MAX_BODY_BYTES:
-            await self._drain(0)
-            raise PayloadTooLarge(f"the body is over {codec.MAX_BODY_BYTES} bytes")
+        most = codec.MAX_BATCH_BYTES if self._carries_batch() else codec.MAX_BODY_BYTES
+        if (self.request.content_length or 0) > most:
+            await self._drain()
+            raise PayloadTooLarge(f"the body is over {most} bytes")
         chunks: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in self.request.content.iter_chunked(CHUNK_BYTES):
                     size += len(chunk)
-                    if size > codec.MAX_BODY_BYTES:
+                    if size > most:
                         break
+                    if size > codec.MAX_BODY_BYTES:
+                        self.place.take()
                     chunks.append(chunk)
         except TimeoutError:
             raise RequestExpired("the body took too long to arrive") from None
         except CUT_SHORT:
             raise InvalidRequest("the body did not arrive whole") from None
-        if size > codec.MAX_BODY_BYTES:
-            await self._drain(size)
-            raise PayloadTooLarge(f"the body is over {codec.MAX_BODY_BYTES} bytes")
+        except Unavailable:
+            await self._drain()
+            raise
+        if size > most:
+            await self._drain()
+            raise PayloadTooLarge(f"the body is over {most} bytes")
         return b"".join(chunks)
+
+    def _carries_batch(self) -> bool:
+        """Batches are sent to instances; nothing else may be as large."""
+        wanted = self.method == "POST" and self.action == TRANSLATE_BATCH
+        return wanted and "/rest-sts/" in self.request.path
 
     async def json_object(self) -> Mapping[str, Any]:
         """The body as a JSON object. Raises as ``body`` does, and InvalidRequest."""
@@ -158,7 +176,8 @@ class Call:
         pretty = self.query.get("_prettyPrint") == "true"
         return respond(reply, pretty=pretty)
 
-    async def _drain(self, size: int) -> None:
+    async def _drain(self) -> None:
+        size = 0
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 async for chunk in self.request.content.iter_chunked(CHUNK_BYTES):

@@ -1,25 +1,27 @@
-"""``/rest-sts/<realm>/<url-element>``: translate, validate and cancel (contract, section 1)."""
+"""``/rest-sts/<realm>/<url-element>``: translate, validate and cancel (contract, section 1).
+
+``translate_batch`` is an extension of ours: many translations in one request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from adapters import codec
 from adapters.components import Components
-from adapters.http.call import Call, Reply
-from broker.errors import AccessDenied, InvalidRequest, NotSupported
+from adapters.http.call import TRANSLATE_BATCH, Call, Reply
+from adapters.trace import trace_of
+from broker.batch import BatchRequest
+from broker.errors import AccessDenied, InvalidRequest, NotSupported, UnknownInstance
 from broker.idempotency import MAX_REQUEST_ID_LENGTH
 from broker.lifecycle import PresentedToken
 from broker.model import TranslationRequest, instance_id
 
-TRACE_HEADERS = ("traceparent", "tracestate")
-MAX_TRACE_LENGTH = 512
 QUERIES = ("_queryFilter", "_queryId", "_queryExpression")
 
 
 class RestSts:
-    """The three actions need no session: the input token is the credential."""
+    """The actions need no session: the input token is the credential."""
 
     def __init__(self, components: Components) -> None:
         self._pipeline = components.pipeline
@@ -31,10 +33,17 @@ class RestSts:
         instance = instance_id("", call.path)
         call.attempt.instance = instance
         # First of all, whatever else is wrong: nothing is routed to an instance that is not there.
-        await self._instances.resolve(instance)
+        try:
+            await self._instances.resolve(instance)
+        except UnknownInstance as refusal:
+            if call.method == "POST" and call.action in ("translate", TRANSLATE_BATCH):
+                await self._pipeline.rejected(call.attempt, refusal)
+            raise
         if call.method == "POST":
             if call.action == "translate":
                 return await self._translate(call, instance)
+            if call.action == TRANSLATE_BATCH:
+                return await self._translate_batch(call, instance)
             if call.action == "validate":
                 return await self._validate(call, instance)
             if call.action == "cancel":
@@ -44,7 +53,7 @@ class RestSts:
     async def _translate(self, call: Call, instance: str) -> Reply:
         body = await call.body()
         request_id = _request_id(call)
-        trace = _trace(call)
+        trace = trace_of(call.request.headers)
 
         def decode() -> TranslationRequest:
             return codec.decode_translation(
@@ -56,6 +65,24 @@ class RestSts:
             )
 
         answer = await self._pipeline.translate(call.attempt, decode)
+        return Reply(answer.body, answer.status)
+
+    async def _translate_batch(self, call: Call, instance: str) -> Reply:
+        call.place.take()
+        body = await call.body()
+        request_id = _request_id(call)
+        trace = trace_of(call.request.headers)
+
+        def decode() -> BatchRequest:
+            return codec.decode_batch(
+                codec.decode_object(body, codec.BATCH),
+                instance=instance,
+                requester=call.requester,
+                request_id=request_id,
+                trace=trace,
+            )
+
+        answer = await self._pipeline.translate_batch(call.attempt, decode)
         return Reply(answer.body, answer.status)
 
     async def _validate(self, call: Call, instance: str) -> Reply:
@@ -103,10 +130,3 @@ def _request_id(call: Call) -> str | None:
             f"Idempotency-Key is 1 to {MAX_REQUEST_ID_LENGTH} printable characters"
         )
     return value
-
-
-def _trace(call: Call) -> Mapping[str, Any]:
-    found = {name: call.header(name) for name in TRACE_HEADERS}
-    return {
-        name: value for name, value in found.items() if value and len(value) <= MAX_TRACE_LENGTH
-    }

@@ -120,15 +120,18 @@ async def test_a_request_over_the_quota_is_no_answer(world: World, requester: st
 
 
 async def test_requesters_and_strangers_have_quotas_of_their_own(world: World) -> None:
-    """A stranger's quota is its token's; a requester's is shared by all it shows."""
+    """Strangers share the quota of the subject whose tokens they show, however those are spelt; a
+    requester's is shared by all it shows."""
     world = World(world.store, requests_per_hour=2, requests_per_hour_of_strangers=1)
-    for token in (b"one", b"two"):
-        await world.ask(None, "r-1", token=token)
+    for subject in ("demo", "ann"):
+        world.subject = subject
+        await world.ask(None, "r-1", token=subject.encode())
         world.ended.clear()
-        await world.ask("alice", f"r-{token!r}", token=token)
+        await world.ask("alice", f"r-{subject}", token=subject.encode())
         world.ended.clear()
-        with pytest.raises(TooManyAttempts):
-            await world.ask(None, "r-2", token=token)
+        for spelling in (subject.encode(), subject.encode() + b" "):
+            with pytest.raises(TooManyAttempts):
+                await world.ask(None, "r-2", token=spelling)
     with pytest.raises(TooManyAttempts):
         await world.ask("alice", "r-3", token=b"three")
     assert (await world.ask("bob", "r-3", token=b"three")).status == 200

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters import codec
 from broker.errors import InvalidToken, KeyUnavailable
 from broker.instance import Instance, SigningKey, Transform
 from broker.model import (
+    OPENAM,
     Answer,
     Claim,
     IssuedToken,
@@ -59,11 +60,13 @@ class World:
     requests_per_hour: int | None = None
     requests_per_hour_of_strangers: int | None = None
     owner: str = "worker-1"
+    sessions_end: bool = True
+    subject: str = "demo"
 
     def __post_init__(self) -> None:
         self.pipeline = Pipeline(
             instances=self,
-            registry=Registry([_Validator(self)], [_Provider(self)]),
+            registry=Registry([_Validator(self), _Sessions(self)], [_Provider(self)]),
             ledger=_Ledger(self),
             tokens=self.store.tokens,
             mapper=self,
@@ -81,7 +84,11 @@ class World:
         )
 
     async def resolve(self, instance: str) -> Instance:
-        return Instance("/", instance, (Transform(IN, OUT, invalidate_session=True),))
+        return Instance(
+            "/",
+            instance,
+            tuple(Transform(given, OUT, invalidate_session=True) for given in (IN, OPENAM)),
+        )
 
     async def map(self, principal: Principal, claim_map: Mapping[str, str]) -> VerifiedClaims:
         return VerifiedClaims({})
@@ -89,7 +96,8 @@ class World:
     async def end(self, session_id: Secret) -> bool:
         if self.ending:
             raise self.ending.pop(0)
-        self.ended.append(session_id)
+        if self.sessions_end:
+            self.ended.append(session_id)
         return True
 
     async def ask(
@@ -128,7 +136,21 @@ class _Validator:
             raise self.world.validating.pop(0)
         if self.world.ended:
             raise InvalidToken("the session has ended")
-        return Principal("demo", "/", IN, int(now), session_id=SESSION)
+        return Principal(self.world.subject, "/", IN, int(now), session_id=SESSION)
+
+
+@dataclass
+class _Sessions(_Validator):
+    """Like the validator of sessions, its credential is the session's id."""
+
+    token_type = OPENAM
+
+    def parse(self, token: ReceivedToken) -> Any:
+        return Secret(token.unverified["session_id"])
+
+    async def validate(self, credential: Any, instance: Instance, now: float) -> Principal:
+        principal = await super().validate(credential, instance, now)
+        return replace(principal, session_id=credential)
 
 
 @dataclass

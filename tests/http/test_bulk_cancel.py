@@ -197,12 +197,12 @@ async def test_a_cancel_that_was_cut_short_can_be_repeated(
     tokens = door.broker.stores.tokens
     cancel, done = tokens.cancel, 0
 
-    async def dying(alias: str) -> bool:
+    async def dying(alias: str, *rest: Any) -> bool:
         nonlocal done
         if done == 5:
             raise Unavailable("the store cannot be reached")
         done += 1
-        return await cancel(alias)
+        return await cancel(alias, *rest)
 
     head = await door.admin()
     with monkeypatch.context() as patch:

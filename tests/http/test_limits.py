@@ -321,13 +321,16 @@ async def test_no_token_without_audit(unaudited: Door) -> None:
 class _FullLedger:
     """A ledger that can claim and cannot commit."""
 
-    async def claim(
-        self, proposal: Claim, now: float, lease_seconds: float, quota: int | None = None
-    ) -> Claim:
+    async def claim(self, proposal: Claim, now: float, lease_seconds: float, *_: object) -> Claim:
         return proposal
 
     async def commit(
-        self, claim: Claim, record: TokenRecord | None, answer: Answer, answer_until: float
+        self,
+        claim: Claim,
+        record: TokenRecord | None,
+        answer: Answer,
+        answer_until: float,
+        *_: object,
     ) -> None:
         raise Unavailable("the store cannot be written", detail=f"disk full {MARK}")
 
