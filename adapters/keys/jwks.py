@@ -41,8 +41,17 @@ def thumbprint(members: Mapping[str, str]) -> str:
 
 def signing_jwk(key: PublicKey, algorithm: str) -> dict[str, str]:
     """The key with its name and its use, as a JWK set shows it."""
+    return _named(key, "sig", algorithm)
+
+
+def encryption_jwk(key: PublicKey, algorithm: str) -> dict[str, str]:
+    """The same of a key that requests are encrypted to."""
+    return _named(key, "enc", algorithm)
+
+
+def _named(key: PublicKey, use: str, algorithm: str) -> dict[str, str]:
     members = public_members(key)
-    return {**members, "kid": thumbprint(members), "use": "sig", "alg": algorithm}
+    return {**members, "kid": thumbprint(members), "use": use, "alg": algorithm}
 
 
 def _integer(value: int, size: int | None = None) -> str:

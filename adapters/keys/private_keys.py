@@ -23,15 +23,19 @@ MAX_RSA_BITS = 4096  # beyond it one signature costs milliseconds, and no verifi
 RSA_EXPONENT = 65537
 MAX_PEM_BYTES = 64 * 1024
 ALGORITHMS = ("RS256", "ES256")
+"""What keys sign with."""
+
+ENCRYPTION_ALGORITHMS = ("ECDH-ES", "RSA-OAEP-256")
+"""What requests are encrypted with (RFC 7518, section 4.1), by keys that never sign."""
 
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
 def generated(algorithm: str) -> PrivateKey:
     """A new key; an RSA key takes tenths of a second. Raises InvalidRequest."""
-    if algorithm == "RS256":
+    if algorithm in ("RS256", "RSA-OAEP-256"):
         return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=RSA_BITS)
-    if algorithm == "ES256":
+    if algorithm in ("ES256", "ECDH-ES"):
         return ec.generate_private_key(ec.SECP256R1())
     raise InvalidRequest(f"keys are made for one of {', '.join(ALGORITHMS)}")
 

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from adapters.keys import certificates, ring_changes
+from adapters.keys.encryption import EncryptionKeys
 from adapters.keys.files import KeyFiles
 from adapters.keys.private_keys import ALGORITHMS
 from adapters.keys.realm_keys import RealmKeys, RingKey
@@ -23,7 +24,7 @@ from adapters.keys.ring_store import RingStore, Step
 from adapters.keys.rotation import Rotation
 from adapters.keys.signers import HmacSigner, Run, inline
 from adapters.keys.spare import SpareKey
-from broker.errors import KeyUnavailable, NotFound, RemintError
+from broker.errors import KeyUnavailable, NotFound, RemintError, Unavailable
 from broker.instance import ACTIVE_KEY, HMAC_ALGORITHMS, SigningKey
 from broker.model import normal_realm
 from broker.policy import shown
@@ -48,7 +49,8 @@ async def _always() -> bool:
 class KeyRing(Rotation):
     """The keys of every realm (port KeySource). Make it with :meth:`open`.
 
-    Looking keys up asks neither store nor disk.
+    Looking keys up asks neither store nor disk. ``encryption`` are the keys that requests are
+    encrypted to; what is done to a realm's ring is done to them as well.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class KeyRing(Rotation):
         run: Run,
     ) -> None:
         margin = float(jwks_max_age + PROPAGATION_SECONDS)
-        super().__init__(RingStore(configuration, run, margin), clock, margin, events, may_change)
+        store = RingStore(configuration, run, margin, events)
+        super().__init__(store, clock, margin, may_change)
         self._rotate_every = rotate_every
+        self.encryption = EncryptionKeys(configuration, clock, jwks_max_age=jwks_max_age)
 
     @classmethod
     async def open(
@@ -129,9 +133,11 @@ class KeyRing(Rotation):
         return keys is not None and keys.revoked(key_id)
 
     def jwks(self, realm: str) -> dict[str, Any]:
-        """The realm's public keys that tokens may be signed with (RFC 7517, section 5)."""
+        """The realm's public keys (RFC 7517, section 5): those that tokens may be signed with,
+        and after them those that requests are encrypted to."""
         keys = self._of(realm)
-        return {"keys": keys.jwks(self._clock.now()) if keys is not None else []}
+        signing = keys.jwks(self._clock.now()) if keys is not None else []
+        return {"keys": [*signing, *self.encryption.jwks(normal_realm(realm))]}
 
     def list(self, realm: str) -> list[RingKey]:
         """The realm's keys, revoked ones too, oldest first."""
@@ -162,7 +168,13 @@ class KeyRing(Rotation):
 
         False if the store could not be asked: then the keys that are known are used on.
         """
-        return await self._store.refresh()
+        if not await self._store.refresh():
+            return False
+        try:
+            await self.encryption.refresh(self._store.generation)
+        except Unavailable:
+            return False
+        return True
 
     async def ensure(self, realm: str) -> None:
         """A first set of keys for a realm that has none, however many brokers ask at once.
@@ -178,9 +190,11 @@ class KeyRing(Rotation):
             return document
 
         await self._store.changed(realm, step)
+        await self.encryption.ensure(realm)
 
     async def forget(self, realm: str) -> None:
         """Destroy the keys of a realm that is gone."""
+        await self.encryption.forget(normal_realm(realm))
         await self._store.forget(normal_realm(realm))
 
     async def cover_lifetime(self, realm: str, seconds: int, named: Iterable[str] = ()) -> None:
@@ -213,6 +227,7 @@ class KeyRing(Rotation):
                     await self._rotate_old_ones(realm)
             except RemintError as error:
                 _log.warning("could not look after the keys", realm=realm, reason=error.sentence)
+        await self.encryption.tend(float(self._rotate_every))
 
     async def _tidy(self, realm: str, needs: KeyNeeds | None, *, drop: bool) -> None:
         def tidied(document: RingDocument) -> RingDocument:

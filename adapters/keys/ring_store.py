@@ -11,14 +11,17 @@ from adapters.keys.realm_keys import RealmKeys
 from adapters.keys.ring_document import RingDocument
 from adapters.keys.signers import Run
 from broker.errors import Unavailable
-from broker.model import ROOT_REALM
-from broker.ports import ConfigurationStore
+from broker.events import Event
+from broker.model import ROOT_REALM, Announcement
+from broker.ports import ConfigurationStore, EventSink
 
 PREFIX = "keys/"
 MAX_ATTEMPTS = 100
 """How often a change is tried anew because another broker was faster."""
 
 Step = Callable[[RingDocument], Awaitable[RingDocument]]
+Fact = Callable[[RingDocument], Event | None]
+"""What it means for the world that a document stands."""
 
 _log = structlog.get_logger(__name__)
 
@@ -31,10 +34,17 @@ def document_name(realm: str) -> str:
 class RingStore:
     """The rings of all realms. ``margin`` is that of ``ring_changes``, in seconds."""
 
-    def __init__(self, configuration: ConfigurationStore, run: Run, margin: float) -> None:
+    def __init__(
+        self,
+        configuration: ConfigurationStore,
+        run: Run,
+        margin: float,
+        events: EventSink | None = None,
+    ) -> None:
         self._configuration = configuration
         self._run = run
         self._margin = margin
+        self._events = events
         self._realms: Mapping[str, RealmKeys] = {}
         self._generation: int | None = None
         self._changes = 0
@@ -44,6 +54,11 @@ class RingStore:
     @property
     def realms(self) -> Mapping[str, RealmKeys]:
         return self._realms
+
+    @property
+    def generation(self) -> int | None:
+        """The store's, as it was when the rings were read; None before that."""
+        return self._generation
 
     async def refresh(self) -> bool:
         """See what other brokers changed; False if the store could not be asked."""
@@ -58,9 +73,11 @@ class RingStore:
         self._reachable = True
         return True
 
-    async def changed(self, realm: str, step: Step) -> tuple[RealmKeys, bool]:
+    async def changed(
+        self, realm: str, step: Step, fact: Fact | None = None
+    ) -> tuple[RealmKeys, bool]:
         """The realm's keys after ``step``, and whether it changed them. ``step`` may be called
-        again with a newer document.
+        again with a newer document. ``fact`` is announced in one step with the change.
 
         Raises Unavailable, and what ``step`` raises.
         """
@@ -72,7 +89,10 @@ class RingStore:
             if wanted == document:
                 return self._adopted(realm, raw), False
             value = wanted.written()
-            if await self._configuration.swap(name, raw, value):
+            announcement = self._announcement(fact(wanted) if fact is not None else None)
+            if await self._configuration.swap(name, raw, value, announcement):
+                if self._events is not None:
+                    self._events.announce(announcement)
                 return self._adopted(realm, value), True
         raise Unavailable("other brokers are changing the keys; ask again shortly")
 
@@ -84,6 +104,11 @@ class RingStore:
                 break
         self._changes += 1
         self._realms = {path: keys for path, keys in self._realms.items() if path != realm}
+
+    def _announcement(self, event: Event | None) -> Announcement | None:
+        if event is None or self._events is None:
+            return None
+        return self._events.prepare(event)
 
     def _adopted(self, realm: str, raw: bytes | None) -> RealmKeys:
         keys = self._parsed(realm, raw)

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from adapters.keys import certificates, private_keys, ring_changes
 from adapters.keys.realm_keys import RealmKeys, RingKey
-from adapters.keys.ring_document import ACTIVE, NEXT, RingDocument
-from adapters.keys.ring_store import RingStore, Step
+from adapters.keys.ring_document import ACTIVE, NEXT, RingDocument, StoredKey
+from adapters.keys.ring_store import Fact, RingStore, Step
 from adapters.keys.spare import SpareKey, stored
 from broker.errors import Conflict, NotFound
 from broker.events import Event, KeyRevoked, KeyRotated
 from broker.model import normal_realm
 from broker.policy import shown
-from broker.ports import Clock, EventSink
+from broker.ports import Clock
 
 SLOW_WRITE_SECONDS = 2
 """A key that took longer to be stored counts as published when it was."""
@@ -38,13 +38,11 @@ class Rotation:
         store: RingStore,
         clock: Clock,
         margin: float,
-        events: EventSink | None,
         may_change: Callable[[], Awaitable[bool]],
     ) -> None:
         self._store = store
         self._clock = clock
         self._margin = margin
-        self._events = events
         self._may_change = may_change
 
     async def generate(self, realm: str, algorithm: str) -> RingKey:
@@ -58,7 +56,7 @@ class Rotation:
             ring_changes.check_room(document)
             return ring_changes.added(document, await new.key())
 
-        keys, _ = await self._published(realm, step)
+        keys = await self._published(realm, step)
         return self._seen(keys, (await new.key()).kid)
 
     async def rotate(self, realm: str, algorithm: str) -> RingKey:
@@ -100,14 +98,17 @@ class Rotation:
                 key = await new.key()
             return ring_changes.rotated(document, key, self._clock.now(), self._margin, lasts)
 
-        keys, changed = await self._published(realm, step)
-        now = self._clock.now()
-        coming = keys.document.scheduled(algorithm, now) or keys.document.active(algorithm, now)
-        key = self._seen(keys, coming.kid if coming is not None else "")
-        if changed:
+        def fact(document: RingDocument) -> Event | None:
+            now = self._clock.now()
+            key = _coming(document, algorithm, now)
+            if key is None:
+                return None
             moment = key.signs_from if key.signs_from is not None else now
-            await self._announce(KeyRotated(now, realm, key.kid, algorithm, moment))
-        return key
+            return KeyRotated(now, realm, key.kid, algorithm, moment)
+
+        keys = await self._published(realm, step, fact)
+        key = _coming(keys.document, algorithm, self._clock.now())
+        return self._seen(keys, key.kid if key is not None else "")
 
     async def import_pem(
         self, realm: str, pem: bytes, certificate_pem: bytes | None, *, now: bool = False
@@ -140,7 +141,7 @@ class Rotation:
             waiting = now and document.state(known, at) == NEXT
             return document.signing_from(known, at) if waiting else document
 
-        keys, _ = await self._published(realm, step)
+        keys = await self._published(realm, step)
         return self._seen(keys, new.kid)
 
     async def revoke(self, realm: str, kid: str) -> tuple[RingKey, RingKey | None]:
@@ -169,20 +170,23 @@ class Rotation:
             without = ring_changes.revoked(document, key, now)
             return ring_changes.standing_in(without, successor, key, now)
 
-        keys, changed = await self._published(realm, step)
-        key, now = self._seen(keys, kid), self._clock.now()
-        active = keys.document.active(key.algorithm, now)
-        successor = active.kid if active is not None else ""
-        if changed:
-            await self._announce(KeyRevoked(now, realm, kid, key.algorithm, successor))
-        return key, keys.key(successor, now)
+        def fact(document: RingDocument) -> Event | None:
+            key, now = document.key(kid), self._clock.now()
+            if key is None:
+                return None
+            successor = _successor(document, key.algorithm, now)
+            return KeyRevoked(now, realm, kid, key.algorithm, successor)
 
-    async def _published(self, realm: str, step: Step) -> tuple[RealmKeys, bool]:
-        """The realm's keys after ``step``, and whether it changed them."""
+        keys = await self._published(realm, step, fact)
+        key, now = self._seen(keys, kid), self._clock.now()
+        return key, keys.key(_successor(keys.document, key.algorithm, now), now)
+
+    async def _published(self, realm: str, step: Step, fact: Fact | None = None) -> RealmKeys:
+        """The realm's keys after ``step``; ``fact`` is announced with what it changed."""
         if not await self._may_change():
             raise Conflict(NOT_YET)
         began = self._clock.now()
-        keys, changed = await self._store.changed(realm, step)
+        keys, changed = await self._store.changed(realm, step, fact)
         stored_at = self._clock.now()
         late = [
             key.kid
@@ -190,8 +194,9 @@ class Rotation:
             if began <= key.published_at < stored_at - SLOW_WRITE_SECONDS
         ]
         if changed and late:
-            keys, _ = await self._store.changed(realm, self._republished(late))
-        return keys, changed
+            # The moment that was announced has moved, so it is announced once more.
+            keys, _ = await self._store.changed(realm, self._republished(late), fact)
+        return keys
 
     def _republished(self, kids: list[str]) -> Step:
         async def step(document: RingDocument) -> RingDocument:
@@ -207,6 +212,13 @@ class Rotation:
             raise NotFound(f"there is no key {shown(kid)} in this realm")
         return found
 
-    async def _announce(self, event: Event) -> None:
-        if self._events is not None:
-            await self._events.publish(event)
+
+def _coming(document: RingDocument, algorithm: str, now: float) -> StoredKey | None:
+    """The key that is going to take over, else the one that signs."""
+    return document.scheduled(algorithm, now) or document.active(algorithm, now)
+
+
+def _successor(document: RingDocument, algorithm: str, now: float) -> str:
+    """The kid of the key that signs now; empty where there is none."""
+    active = document.active(algorithm, now)
+    return active.kid if active is not None else ""

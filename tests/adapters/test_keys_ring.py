@@ -19,7 +19,7 @@ from adapters.keys.ring_document import RingDocument
 from adapters.stores.memory import open_memory
 from broker.errors import KeyUnavailable, Unavailable
 from broker.instance import SigningKey
-from broker.model import Secret
+from broker.model import Announcement, Secret
 from broker.ports import ConfigurationStore, Signer
 from tests.support.door import FrozenClock
 from tests.support.key_rings import (
@@ -173,13 +173,19 @@ async def test_jwks_shows_public_keys_and_nothing_private(clock: FrozenClock) ->
     ring = await a_ring(clock)
     await ring.generate("/", "ES256")
     jwks: Any = ring.jwks("/")
-    assert [key["kid"] for key in jwks["keys"]] == [key.kid for key in ring.list("/")]
-    assert len(jwks["keys"]) == 3
+    signing = [key["kid"] for key in jwks["keys"] if key["use"] == "sig"]
+    assert signing == [key.kid for key in ring.list("/")]
+    assert len(jwks["keys"]) == 5
+    algorithms = {
+        ("sig", "RSA"): "RS256",
+        ("sig", "EC"): "ES256",
+        ("enc", "RSA"): "RSA-OAEP-256",
+        ("enc", "EC"): "ECDH-ES",
+    }
     for key, judged in zip(jwks["keys"], KeySet.import_key_set(jwks).keys, strict=True):
         assert key["kid"] == judged.thumbprint()
         assert not judged.is_private
-        assert key["use"] == "sig"
-        assert key["alg"] == {"RSA": "RS256", "EC": "ES256"}[key["kty"]]
+        assert key["alg"] == algorithms[key["use"], key["kty"]]
         assert set(key) <= {"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"}
 
 
@@ -206,7 +212,7 @@ async def test_refresh_asks_one_question_while_nothing_changes(clock: FrozenCloc
     await other.generate("/", "ES256")
     store.mend()
     await asyncio.gather(*(ring.refresh() for _ in range(50)))
-    assert store.calls == 50 + 1 + 50
+    assert store.calls == 50 + 2 + 50  # two kinds of documents
 
 
 async def test_cancelled_refresh_takes_it_from_nobody(clock: FrozenClock) -> None:
@@ -357,8 +363,14 @@ class _Restless:
     async def get(self, name: str) -> bytes | None:
         return await self._store.get(name)
 
-    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
-        return await self._store.swap(name, expected, value)
+    async def swap(
+        self,
+        name: str,
+        expected: bytes | None,
+        value: bytes | None,
+        announcement: Announcement | None = None,
+    ) -> bool:
+        return await self._store.swap(name, expected, value, announcement)
 
     async def list(self, prefix: str = "") -> dict[str, bytes]:
         found = await self._store.list(prefix)

@@ -399,5 +399,5 @@ async def test_realm_that_goes_away_while_keys_are_looked_after(clock: FrozenClo
     clock.advance(DAY)
     leaving += ["/a", "/b"]
     await ring.tend({})
-    assert list(await store.list()) == ["keys/"]
+    assert list(await store.list()) == ["encryption/", "keys/"]
     assert len(states(ring)) == 2

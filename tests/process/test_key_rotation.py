@@ -43,7 +43,9 @@ class RelyingParty:
         found = re.fullmatch(r"public, max-age=(\d+)", answer.headers["Cache-Control"])
         assert found is not None
         self._until = time.monotonic() + int(found[1]) - age
-        self._keys = {key["kid"]: jwt.PyJWK(key) for key in answer.body["keys"]}
+        # As its users do: what cannot verify, such as keys for encryption, is passed over.
+        keys = jwt.PyJWKSet.from_dict(answer.body).keys
+        self._keys = {key.key_id: key for key in keys if key.key_id is not None}
 
     def verify(self, token: str, received_at: float) -> str | None:
         """What is wrong with the token; ``received_at`` is when it came, on a monotonic clock."""

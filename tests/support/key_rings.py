@@ -24,6 +24,7 @@ from adapters.keys.spare import kid_of
 from adapters.stores.memory import open_memory
 from broker.errors import Unavailable
 from broker.instance import SigningKey
+from broker.model import Announcement
 from broker.ports import ConfigurationStore
 from tests.support.door import FrozenClock
 
@@ -52,8 +53,8 @@ def states(ring: KeyRing, algorithm: str = "ES256", realm: str = "/") -> dict[st
 
 
 def published(ring: KeyRing, realm: str = "/") -> set[str]:
-    """The kids in the JWKS."""
-    return {key["kid"] for key in ring.jwks(realm)["keys"]}
+    """The kids of the signing keys in the JWKS."""
+    return {key["kid"] for key in ring.jwks(realm)["keys"] if key["use"] == "sig"}
 
 
 def signs(ring: KeyRing, key: SigningKey = ES256, realm: str = "/") -> str:
@@ -89,10 +90,16 @@ class FailingStore:
     async def get(self, name: str) -> bytes | None:
         return await self._done(self._store.get(name))
 
-    async def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+    async def swap(
+        self,
+        name: str,
+        expected: bytes | None,
+        value: bytes | None,
+        announcement: Announcement | None = None,
+    ) -> bool:
         if self._clock is not None:
             self._clock.advance(self.swap_seconds)
-        return await self._done(self._store.swap(name, expected, value))
+        return await self._done(self._store.swap(name, expected, value, announcement))
 
     async def list(self, prefix: str = "") -> dict[str, bytes]:
         return await self._done(self._store.list(prefix))

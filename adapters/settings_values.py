@@ -1,0 +1,66 @@
+"""What single settings may be: each function returns the value, or raises ValueError."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from broker.model import normal_realm
+
+TAKEN_HEADERS = frozenset(
+    {"host", "cookie", "origin", "connection", "content-type", "content-length"}
+)
+RESERVED_REALMS = frozenset(
+    # What stands beside a realm in /json, and in the topics of message servers.
+    {"authenticate", "keys", "realms", "serverinfo", "sessions", "users"}
+    | {"dead", "events", "reply", "root"}
+)
+
+
+def network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+def context_path(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~-]+", text):
+        raise ValueError("write one path segment with a slash before it, such as /openam")
+    return text
+
+
+def header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or text.lower() in TAKEN_HEADERS:
+        raise ValueError("use letters, digits, - and _, and no header that HTTP knows")
+    return text
+
+
+def realm(text: str) -> str:
+    realm = normal_realm(text)
+    if set(realm.lower().split("/")) & RESERVED_REALMS:
+        raise ValueError(f"the names {', '.join(sorted(RESERVED_REALMS))} are taken")
+    return realm
+
+
+def folder(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("name a folder")
+    return path
+
+
+def amqp_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value():
+        return None
+    if url is not None and not re.match(r"amqps?://[^/]", url.get_secret_value()):
+        raise ValueError("write amqp://user:password@host/ or amqps://…")
+    return url
+
+
+def mqtt_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value():
+        return None
+    if url is not None and not re.match(r"mqtts?://[^/]", url.get_secret_value()):
+        raise ValueError("write mqtt://user:password@host or mqtts://…")
+    return url
