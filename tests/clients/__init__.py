@@ -1,0 +1,1 @@
+"""Tests of the AMQP transport, against a real RabbitMQ."""
