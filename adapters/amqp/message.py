@@ -7,8 +7,9 @@ shown, and a dead letter carries its size and keyed digest in its place.
 from __future__ import annotations
 
 import hmac
+import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,10 +18,13 @@ from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 
 from adapters import codec
+from adapters.amqp import letter_mac
 from adapters.amqp.tolerance import UnreadableProperties
+from adapters.amqp.topology import BATCHES, CONTROL, EXPIRED
+from adapters.messages.asked import TRANSLATE_BATCH
 from adapters.messages.envelope import Envelope, trace_of
 from adapters.messages.worker import Outcome, answer_headers
-from broker.errors import InvalidRequest, Refusal
+from broker.errors import InvalidRequest, Refusal, RemintError
 
 ANONYMOUS = "anonymous"
 REPLY_PREFIX = "remint.reply."
@@ -28,6 +32,7 @@ SERVER_NAMED_PREFIX = "amq.gen-"
 DIRECT_REPLY = "amq.rabbitmq.reply-to"
 
 TRANSPORT = "amqp"
+DELIVERY_COUNT = "x-delivery-count"
 MAX_EXPIRATION_DIGITS = 15  # milliseconds; beyond them lies no deadline
 
 
@@ -36,7 +41,9 @@ class Incoming:
     """One request as it arrived. ``expired`` if the message server gave up waiting for us.
 
     ``timestamp`` is in seconds since the epoch. ``user_id`` was checked by RabbitMQ against the
-    publisher's login. An empty property counts as absent.
+    publisher's login. ``misplaced`` is a batch in a queue whose other requests it would hold up.
+    ``failures`` is how often the message came before and was not acknowledged.
+    An empty property counts as absent.
     """
 
     body: bytes = field(repr=False)
@@ -53,6 +60,8 @@ class Incoming:
     headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     readable: bool = True
     expired: bool = False
+    misplaced: bool = False
+    failures: int = 0
 
     @property
     def reply_allowed(self) -> bool:
@@ -74,6 +83,8 @@ class Incoming:
             problem = InvalidRequest("the properties of this message cannot be read")
         elif not self.reply_allowed:
             problem = InvalidRequest("reply_to names a queue that answers may not go to")
+        elif self.misplaced:
+            problem = InvalidRequest(f"send a {TRANSLATE_BATCH} to the queue {BATCHES}")
         else:
             try:
                 deadline = self.deadline()
@@ -85,6 +96,7 @@ class Incoming:
             type=self.type,
             message_id=self.message_id,
             requester=self.user_id,
+            reply_to=self.reply_to,
             content_type=self.content_type,
             content_encoding=self.content_encoding,
             deadline=deadline,
@@ -99,6 +111,8 @@ class Incoming:
         if given is not None:
             if isinstance(given, bool) or not isinstance(given, int | float):
                 raise InvalidRequest("the deadline header must be a number of milliseconds")
+            if math.isnan(given):
+                raise InvalidRequest("the deadline header must be a number of milliseconds")
             return given / 1000
         if self.timestamp is None or self.expiration is None:
             return None
@@ -109,8 +123,8 @@ class Incoming:
         return self.timestamp + int(self.expiration) / 1000
 
 
-def read(delivered: DeliveredMessage, *, expired: bool) -> Incoming:
-    """The delivery as plain values; never fails, whatever the publisher wrote."""
+def read(delivered: DeliveredMessage, queue: str) -> Incoming:
+    """A delivery of ``queue`` as plain values; never fails, whatever the publisher wrote."""
     given = delivered.header.properties
     timestamp = given.timestamp
     return Incoming(
@@ -127,8 +141,16 @@ def read(delivered: DeliveredMessage, *, expired: bool) -> Incoming:
         expiration=given.expiration or None,
         headers=given.headers or {},
         readable=not isinstance(given, UnreadableProperties),
-        expired=expired,
+        expired=queue == EXPIRED,
+        misplaced=given.message_type == TRANSLATE_BATCH and queue == CONTROL,
+        failures=_failures(delivered),
     )
+
+
+def _failures(delivered: DeliveredMessage) -> int:
+    """RabbitMQ's count for quorum queues; what a publisher wrote there is not believed."""
+    count = (delivered.header.properties.headers or {}).get(DELIVERY_COUNT)
+    return count if delivered.redelivered and isinstance(count, int) else 0
 
 
 def answer_message(incoming: Incoming, outcome: Outcome, now: float) -> Message:
@@ -145,16 +167,22 @@ def answer_message(incoming: Incoming, outcome: Outcome, now: float) -> Message:
     )
 
 
-def dead_letter(incoming: Incoming, refusal: Refusal, digest_key: bytes) -> Message:
-    """What an operator may see of a message that cannot be answered.
+def dead_letter(
+    incoming: Incoming,
+    error: RemintError,
+    digest_key: bytes,
+    seal_body: Callable[[bytes], bytes] | None = None,
+) -> Message:
+    """What an operator may see of a message that cannot be handled.
 
+    ``seal_body`` encrypts the body for the operator's key; without it the body stays behind.
     ``user_id`` and ``expiration`` become headers: RabbitMQ would check the one against our own
     login, and act on the other. Unknown headers stay behind, as they may hold anything.
     """
     digest = hmac.new(digest_key, incoming.body, "sha256").hexdigest()
     headers: dict[str, Any] = {
-        "x-remint-reason": refusal.sentence,
-        "x-remint-status": codec.status_of(refusal),
+        "x-remint-reason": error.sentence,
+        "x-remint-status": codec.status_of(error),
         "x-remint-size": len(incoming.body),
         "x-remint-digest": digest,
     }
@@ -166,12 +194,12 @@ def dead_letter(incoming: Incoming, refusal: Refusal, digest_key: bytes) -> Mess
     deadline = incoming.headers.get("deadline")
     if isinstance(deadline, int | float):
         headers["deadline"] = deadline
-    return Message(
-        b"",
+    letter = Message(
+        seal_body(incoming.body) if seal_body is not None else b"",
         headers=headers,
         delivery_mode=DeliveryMode.PERSISTENT,
         type=incoming.type,
-        message_id=incoming.message_id,
+        message_id=incoming.message_id or uuid.uuid4().hex,
         correlation_id=incoming.correlation_id,
         reply_to=incoming.reply_to,
         app_id=incoming.app_id,
@@ -179,3 +207,5 @@ def dead_letter(incoming: Incoming, refusal: Refusal, digest_key: bytes) -> Mess
         content_encoding=incoming.content_encoding,
         timestamp=incoming.timestamp,
     )
+    letter.headers[letter_mac.HEADER] = letter_mac.of(letter, digest_key)
+    return letter

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+from aio_pika.exceptions import DeliveryError
 
-CONFIRM_SECONDS = 5.0
+from adapters.amqp.alarm import Alarm
+
+LOOK_AFTER_SECONDS = 2.0  # without a confirm by then, is it an alarm?
+CONFIRM_SECONDS = 10.0  # a server that has not answered by then, without an alarm, is given up
 
 
 class UnconfirmedError(Exception):
@@ -18,21 +23,38 @@ class LinkLostError(UnconfirmedError):
 
 
 async def publish(
-    channel: AbstractChannel, queue: str, message: Message, *, mandatory: bool = True
+    channel: AbstractChannel,
+    queue: str,
+    message: Message,
+    *,
+    alarm: Alarm,
+    mandatory: bool = True,
 ) -> None:
     """Returns once the message is confirmed; ``mandatory`` asks for word of a missing queue.
 
-    Raises DeliveryError if the server refused it (PublishError: no such queue), LinkLostError, or
-    UnconfirmedError if there was no word within ``CONFIRM_SECONDS``. ``channel`` must raise for
-    returned messages.
+    While ``alarm`` is raised it waits, and sends nothing twice: what was sent is confirmed then.
+    Raises DeliveryError if the server refused it (PublishError: no such queue), LinkLostError
+    (whose fault that was is not known: RabbitMQ ends a channel over one message, and all that are
+    unconfirmed there share its lot), or UnconfirmedError if there was no word within
+    ``CONFIRM_SECONDS``. ``channel`` must raise for returned messages.
     """
+    await alarm.over()
+    sending = asyncio.create_task(
+        channel.default_exchange.publish(message, routing_key=queue, mandatory=mandatory)
+    )
+    waited = 0.0
     try:
-        await channel.default_exchange.publish(
-            message, routing_key=queue, mandatory=mandatory, timeout=CONFIRM_SECONDS
-        )
-    except DeliveryError:
+        while not (await asyncio.wait({sending}, timeout=LOOK_AFTER_SECONDS))[0]:
+            waited += LOOK_AFTER_SECONDS
+            if await alarm.look():
+                await alarm.over()
+                waited = 0.0
+            elif waited >= CONFIRM_SECONDS:
+                raise UnconfirmedError
+        await sending
+    except (DeliveryError, UnconfirmedError):
         raise
-    except TimeoutError:
-        raise UnconfirmedError from None
-    except (AMQPError, ChannelInvalidStateError, OSError):
+    except Exception:
         raise LinkLostError from None
+    finally:
+        sending.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -15,14 +16,17 @@ from adapters.amqp import message
 from adapters.amqp.consumer import Consumer
 from adapters.amqp.link import CLOSE_SECONDS, Link
 from adapters.amqp.publish import UnconfirmedError
-from adapters.amqp.topology import EXPIRED, REQUESTS, TopologyError
+from adapters.amqp.suspects import Suspects
+from adapters.amqp.topology import BATCHES, CONTROL, EXPIRED, REQUESTS, TopologyError
 from adapters.messages.worker import Worker
 from broker.model import Secret
-from broker.ports import Clock
+from broker.ports import Clock, RequestLedger
 
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 10.0  # a link that lived this long starts the pauses anew
+MAX_IN_HAND_SECONDS = 20 * 60.0
+"""Afterwards a request goes back to its queue; RabbitMQ ends a channel after 30 minutes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +34,10 @@ _log = structlog.get_logger(__name__)
 class AmqpTransport:
     """Consumes requests and answers them; rebuilds its link, for ever, when that is lost.
 
-    ``on_answered`` is awaited when an answer was confirmed and its request is not yet
-    acknowledged: the seam where a test can end the process.
+    Each queue has its own prefetch, so that a cancel never waits behind translations. Nothing is
+    consumed while what requests depend on is down, and only ``remint.control`` while the message
+    server takes no answers. ``on_answered`` is awaited when an answer was confirmed and its request
+    is not yet acknowledged: the seam where a test can end the process.
     """
 
     def __init__(
@@ -39,21 +45,38 @@ class AmqpTransport:
         *,
         url: Secret,
         worker: Worker,
+        ledger: RequestLedger | None = None,
         clock: Clock,
         digest_key: bytes,
         prefetch: int,
+        batch_prefetch: int = 2,
+        control_prefetch: int = 32,
+        seal_body: Callable[[bytes], bytes] | None = None,
         on_answered: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._url = url
-        self._prefetch = prefetch
+        self._prefetch = {
+            CONTROL: control_prefetch,
+            REQUESTS: prefetch,
+            BATCHES: batch_prefetch,
+            EXPIRED: prefetch,
+        }
+        self._breaker = worker.breaker
+        self._breaker.watch(self._on_change)
         self._consumer = Consumer(
             worker=worker,
+            suspects=Suspects(ledger, worker.breaker, clock),
+            batches_at_once=batch_prefetch,
             clock=clock,
             digest_key=digest_key,
+            seal_body=seal_body,
             on_answered=on_answered,
         )
         self._link: Link | None = None
+        self._problem = "not connected"
         self._work: set[asyncio.Task[None]] = set()
+        self._in_hand: Counter[str] = Counter()
+        self._changed = asyncio.Event()  # look again at which queues to consume
         self._stopping = asyncio.Event()  # take no new work
         self._stopped = asyncio.Event()  # the work in hand is done, or its time is up
         self._ended = asyncio.Event()
@@ -62,7 +85,24 @@ class AmqpTransport:
     @property
     def ready(self) -> bool:
         """True while consuming."""
-        return self._link is not None and not self._link.lost.is_set()
+        return self.trouble is None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why requests are not consumed, for an operator; None while they are."""
+        link = self._link
+        if link is None or link.lost.is_set():
+            return f"not consuming: {self._problem}"
+        if self._breaker.open:
+            return "not consuming: the store is down"
+        if link.publisher.blocked:
+            return "not consuming: the message server takes no answers (memory or disk alarm)"
+        return None
+
+    @property
+    def consumed(self) -> frozenset[str]:
+        """The queues that deliveries are taken from now."""
+        return frozenset() if self._link is None else self._link.consumed
 
     async def run(self) -> None:
         """Serve until cancelled or drained."""
@@ -80,6 +120,7 @@ class AmqpTransport:
                 pause = min(pause * 2, MAX_PAUSE_SECONDS)
         finally:
             await self._drop_work()
+            await self._breaker.stop()
             self._ended.set()
 
     async def drain(self, seconds: float) -> None:
@@ -88,69 +129,97 @@ class AmqpTransport:
         What is not finished by then goes back unacknowledged.
         """
         self._stopping.set()
-        link, self._link = self._link, None
-        if link is not None:
-            await link.stop_consuming()
+        self._changed.set()
+        self._problem = "stopping"
+        self._link = None
         if self._work:
             await asyncio.wait(self._work, timeout=seconds)
         await self._drop_work()
         self._stopped.set()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(2 * CLOSE_SECONDS):
                 await self._ended.wait()
 
     async def _serve(self) -> None:
         """One link from its opening to its loss; says why it could not be had."""
         try:
-            link = await Link.open(self._url)
+            link = await Link.open(self._url, self._prefetch, self._on_change)
         except TopologyError as error:
-            _log.error("amqp queues are not as they must be", problem=str(error))
+            self._problem = str(error)
+            _log.error("amqp queues are not as they must be", problem=self._problem)
             return
         except Exception as error:
+            self._problem = "the message server is not reached"
             # Its text may quote the address with the password in it.
             _log.warning("amqp server not reached", server=self._server, error=type(error).__name__)
             return
         try:
             await self._consume(link)
+        except Exception as error:
+            _log.warning("amqp queues not consumed", error=type(error).__name__)
         finally:
             self._link = None
             await link.close()
 
     async def _consume(self, link: Link) -> None:
-        if self._stopping.is_set():
-            return
-        try:
-            queues = {REQUESTS: self._prefetch, EXPIRED: self._prefetch}
-            await link.consume(queues, self._accept)
-        except Exception as error:
-            _log.warning("amqp queues not consumed", error=type(error).__name__)
-            return
-        if not self._stopping.is_set():
-            self._link = link
-            _log.info("amqp consuming", server=self._server)
-        await _first(link.lost, self._stopped)
+        """Consume what may be consumed, until the link is lost or the work in hand is done."""
+        while not (link.lost.is_set() or self._stopped.is_set()):
+            self._changed.clear()
+            before = link.consumed
+            await link.consume(self._consumable(link), self._accept)
+            if not self._stopping.is_set():
+                self._link = link
+                self._problem = "the link was lost"
+            if link.consumed != before:
+                queues = sorted(link.consumed)
+                _log.info("amqp consuming", server=self._server, queues=queues)
+            await _first(link.lost, self._stopped, self._changed)
         if not self._stopping.is_set():
             _log.warning("amqp link lost", server=self._server)
+
+    def _consumable(self, link: Link) -> frozenset[str]:
+        """The queues to consume now.
+
+        One that was left begins anew only when it has room: what is in hand stays bounded however
+        often links and consumers change.
+        """
+        if self._stopping.is_set() or self._breaker.open:
+            return frozenset()
+        allowed = {CONTROL} if link.publisher.blocked else set(self._prefetch)
+        return frozenset(
+            queue
+            for queue in allowed
+            if queue in link.consumed or self._in_hand[queue] < self._prefetch[queue]
+        )
 
     def _accept(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
         """Start work on a delivery, apart from the link's own tasks: it outlives the link."""
         if self._stopping.is_set():
             return
+        self._in_hand[queue] += 1
         task = asyncio.create_task(self._deliver(link, queue, delivered))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
     async def _deliver(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
         try:
-            incoming = message.read(delivered, expired=queue == EXPIRED)
-            await self._consumer.handle(incoming, link.publisher)
+            async with asyncio.timeout(MAX_IN_HAND_SECONDS):
+                incoming = message.read(delivered, queue)
+                await self._consumer.handle(incoming, link.publisher)
         except UnconfirmedError:
             link.abandon()
         except Exception as error:
             _log.error("amqp delivery not handled", error=type(error).__name__)
             link.abandon()
         else:
-            await link.acknowledge(delivered)
+            await link.acknowledge(queue, delivered)
+        finally:
+            self._in_hand[queue] -= 1
+            if queue not in link.consumed:
+                self._changed.set()
+
+    def _on_change(self) -> None:
+        self._changed.set()
 
     async def _drop_work(self) -> None:
         for task in self._work:

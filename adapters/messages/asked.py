@@ -9,6 +9,7 @@ from typing import Any
 from adapters import codec
 from adapters.messages.envelope import Envelope
 from adapters.messages.opening import AnswerSealer, Opened, Opener
+from broker.batch import OPERATION, BatchRequest
 from broker.errors import (
     AccessDenied,
     InvalidRequest,
@@ -20,17 +21,28 @@ from broker.errors import (
 from broker.idempotency import MAX_REQUEST_ID_LENGTH
 from broker.lifecycle import PresentedToken
 from broker.model import Requester, TranslationRequest, instance_id
+from broker.results import Inquiry
 
 MAX_INSTANCE_LENGTH = 1024
 
 TRANSLATE = "translate"
+TRANSLATE_BATCH = OPERATION
 VALIDATE = "validate"
 CANCEL = "cancel"
+RESULT = "result"
 STATE_MEMBER: Mapping[str, str] = {
     VALIDATE: "validated_token_state",
     CANCEL: "cancelled_token_state",
 }
-OPERATIONS = frozenset({TRANSLATE, *STATE_MEMBER})
+OPERATIONS = frozenset({TRANSLATE, TRANSLATE_BATCH, RESULT, *STATE_MEMBER})
+
+ANSWERED_ONCE = frozenset({TRANSLATE, TRANSLATE_BATCH})
+"""What may have its answer already, from before it expired in its queue: the ledger is asked."""
+
+LONG_AGO = 0.0
+EXPIRED = "this request expired before its turn came"
+
+Request = TranslationRequest | BatchRequest | PresentedToken | Inquiry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ class Asked:
     """What came out of the checks: an operation with its request, or with its refusal."""
 
     operation: str
-    request: TranslationRequest | PresentedToken | Refusal
+    request: Request | Refusal
     requester: str | None = None
     sealer: AnswerSealer | None = field(default=None, repr=False)
 
@@ -54,6 +66,18 @@ class Asked:
             return self.request
         raise self.refusal()
 
+    def batch(self) -> BatchRequest:
+        """The batch asked for; raises its refusal."""
+        if isinstance(self.request, BatchRequest):
+            return self.request
+        raise self.refusal()
+
+    def inquiry(self) -> Inquiry:
+        """The question for an earlier answer; raises the refusal."""
+        if isinstance(self.request, Inquiry):
+            return self.request
+        raise self.refusal()
+
     def presented(self) -> PresentedToken:
         """The token presented; raises the refusal."""
         if isinstance(self.request, PresentedToken):
@@ -65,6 +89,15 @@ class Asked:
         if isinstance(self.request, Refusal):
             return self.request
         return InvalidRequest("this type of message carries another request")
+
+
+def too_late(envelope: Envelope, asked: Asked | None) -> Asked:
+    """A request whose time ran out in our hands; ``asked`` if it was read by then."""
+    if asked is None:
+        operation = envelope.type or TRANSLATE
+        known = operation if operation in OPERATIONS else "unknown"
+        return Asked(known, RequestExpired(EXPIRED), envelope.requester)
+    return replace(asked, request=RequestExpired(EXPIRED))
 
 
 class Decoder:
@@ -104,26 +137,30 @@ def _check_envelope(envelope: Envelope, operation: str) -> None:
         raise InvalidRequest(f"the message id is over {MAX_REQUEST_ID_LENGTH} characters")
     if operation not in OPERATIONS:
         raise InvalidRequest(f"type must be one of {', '.join(sorted(OPERATIONS))}")
-    if envelope.expired:
-        raise RequestExpired("this request expired before its turn came")
+    if envelope.expired and operation not in ANSWERED_ONCE:
+        raise RequestExpired(EXPIRED)
 
 
-def _decode(
-    envelope: Envelope, operation: str, opened: Opened, requester: str | None
-) -> TranslationRequest | PresentedToken:
-    body = codec.decode_json(opened.body)
+def _decode(envelope: Envelope, operation: str, opened: Opened, requester: str | None) -> Request:
+    limits = codec.BATCH if operation == TRANSLATE_BATCH else codec.SINGLE
+    body = codec.decode_json(opened.body, limits)
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object")
+    asks = Requester(envelope.transport, id=requester, by_key=opened.requester is not None)
+    if operation == RESULT:
+        return Inquiry(codec.decode_asked_for(body), asks, encrypts=True)
     instance = envelope.instance or _instance(body)
     if operation in STATE_MEMBER:
         return codec.decode_presented(body, STATE_MEMBER[operation], instance=instance)
-    return codec.decode_translation(
+    decode = codec.decode_batch if operation == TRANSLATE_BATCH else codec.decode_translation
+    return decode(
         body,
         instance=instance,
-        requester=Requester(envelope.transport, id=requester),
+        requester=asks,
         request_id=envelope.message_id,
-        deadline=envelope.deadline,
+        deadline=LONG_AGO if envelope.expired else envelope.deadline,
         trace=envelope.trace,
+        reply_key=opened.sealer.key if opened.sealer is not None else None,
     )
 
 

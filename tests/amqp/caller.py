@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
-from adapters.amqp.topology import DEAD, REQUESTS
+from adapters.amqp.topology import BATCHES, DEAD, REQUESTS
 from tests.support.door import ELEMENT, user_input
 from tests.support.planted import Planted
 from tests.support.rabbitmq import RabbitMQ
@@ -85,6 +86,7 @@ class Caller:
         content_encoding: str | None = None,
         expiration: float | None = None,
         timestamp: datetime | None = None,
+        queue: str = "",
     ) -> str | None:
         """Publish a request, confirmed. An empty string means the usual value, None means none."""
         if message_id == "":
@@ -106,8 +108,21 @@ class Caller:
         if message_id is None:
             await self._publish_without_id(message)
         else:
-            await self.channel.default_exchange.publish(message, REQUESTS)
+            usual = BATCHES if type == "translate.batch" else REQUESTS
+            await self.channel.default_exchange.publish(message, queue or usual)
         return message_id
+
+    async def hold(
+        self, body: Any, *, queue: str = REQUESTS, **properties: Any
+    ) -> Callable[[], Awaitable[None]]:
+        """A request that is with the message server already; it enters ``queue`` upon the call."""
+        room = await self.channel.declare_queue(
+            exclusive=True,
+            arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue},
+        )
+        await self.send(body, queue=room.name, **properties)
+        message = await take(room, no_ack=False)
+        return functools.partial(message.reject, requeue=False)
 
     async def ask(self, body: Any, **properties: Any) -> Reply:
         await self.send(body, **properties)
@@ -116,7 +131,9 @@ class Caller:
     async def reply(self) -> Reply:
         message = await take(self.replies)
         reply = Reply(message.body, message)
-        token = reply.body.get("issued_token") if isinstance(reply.body, dict) else None
+        readable = message.content_type == "application/json"
+        body = reply.body if readable else None
+        token = body.get("issued_token") if isinstance(body, dict) else None
         if token:
             self.planted.note(token)
         return reply
@@ -155,19 +172,21 @@ class _Empty(str):
         return True
 
 
-async def take(queue: AbstractQueue) -> AbstractIncomingMessage:
+async def take(queue: AbstractQueue, *, no_ack: bool = True) -> AbstractIncomingMessage:
     """The next message of a queue; fails the test if none comes."""
     async with asyncio.timeout(ANSWER_SECONDS):
         while True:
-            message = await queue.get(fail=False, no_ack=True)
+            message = await queue.get(fail=False, no_ack=no_ack)
             if message is not None:
                 return message
             await asyncio.sleep(POLL_SECONDS)
 
 
 @contextlib.asynccontextmanager
-async def calling(rabbitmq: RabbitMQ, planted: Planted, user: str) -> AsyncIterator[Caller]:
-    connection = await aio_pika.connect(rabbitmq.url_for(user))
+async def calling(
+    rabbitmq: RabbitMQ, planted: Planted, user: str, url: str | None = None
+) -> AsyncIterator[Caller]:
+    connection = await aio_pika.connect(url or rabbitmq.url_for(user))
     async with connection:
         channel = await connection.channel(on_return_raises=True)
         yield Caller(user, channel, await channel.declare_queue(exclusive=True), planted)

@@ -14,6 +14,7 @@ import aio_pika
 import pytest
 
 from adapters import bootstrap
+from adapters.amqp.link import Link
 from adapters.amqp.topology import QUEUES
 from broker.ports import AuditSink
 from tests.amqp.caller import POLL_SECONDS, SILENCE_SECONDS, Caller, calling
@@ -23,6 +24,9 @@ from tests.support.planted import Planted
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 
 READY_SECONDS = 30.0
+
+READABLE = {"require_encrypted_credentials": False}
+"""Most tests send what they have to say in the clear."""
 
 Opened = Callable[..., contextlib.AbstractAsyncContextManager[Door]]
 
@@ -51,7 +55,7 @@ def opened(rabbitmq: RabbitMQ, tmp_path: Path, planted: Planted, said: list[str]
     async def open_door(
         *, wait: bool = True, audit: AuditSink | None = None, **overrides: Any
     ) -> AsyncIterator[Door]:
-        amqp = {"url": rabbitmq.url, **overrides.pop("amqp", {})}
+        amqp = {"url": rabbitmq.url, **READABLE, **overrides.pop("amqp", {})}
         state = tmp_path / "state"
         build = functools.partial(bootstrap.build, audit=audit)
         async with contextlib.AsyncExitStack() as stack:
@@ -86,12 +90,35 @@ async def mallory(rabbitmq: RabbitMQ, planted: Planted) -> AsyncIterator[Caller]
         yield caller
 
 
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one whenever a link is opened."""
+    opened: list[str] = []
+    original = Link.open
+
+    async def counted(*given: Any) -> Link:
+        opened.append("link")
+        return await original(*given)
+
+    monkeypatch.setattr(Link, "open", counted)
+    return opened
+
+
 async def until_ready(door: Door, *, ready: bool = True) -> None:
     """Waits until the broker consumes, or no longer does."""
     transport = door.broker.amqp
     assert transport is not None
     async with asyncio.timeout(READY_SECONDS):
         while transport.ready is not ready:  # noqa: ASYNC110  # a property has no event
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def until_consuming(door: Door, *queues: str) -> None:
+    """Waits until the broker takes deliveries from these queues and no other."""
+    transport = door.broker.amqp
+    assert transport is not None
+    async with asyncio.timeout(READY_SECONDS):
+        while transport.consumed != set(queues):  # noqa: ASYNC110  # a property has no event
             await asyncio.sleep(POLL_SECONDS)
 
 

@@ -54,7 +54,7 @@ async def test_no_message_id_and_no_way_back(amqp: Door, alice: Caller) -> None:
     """A request without message id and reply queue is a dead letter."""
     await alice.send(translation(), message_id=None, reply_to=None)
     letter = await alice.dead_letter()
-    assert "message_id" in str(letter.headers["x-remint-reason"])
+    assert "message id" in str(letter.headers["x-remint-reason"])
     assert await amqp.tokens() == []
 
 

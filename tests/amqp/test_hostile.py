@@ -9,7 +9,6 @@ import pytest
 from aio_pika.exceptions import ChannelPreconditionFailed
 from pamqp.commands import Basic
 
-from adapters.amqp.link import Link
 from adapters.amqp.topology import REQUESTS
 from tests.amqp.caller import Caller, translation
 from tests.amqp.conftest import all_acknowledged
@@ -40,20 +39,6 @@ def _nested(depth: int) -> bytes:
     for _ in range(depth):
         inner = b"\x01aF" + _table(inner)
     return inner
-
-
-@pytest.fixture
-def links(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows by one whenever a link is opened."""
-    opened: list[str] = []
-    original = Link.open
-
-    async def counted(url: object) -> Link:
-        opened.append("link")
-        return await original(url)  # type: ignore[arg-type]  # whatever the transport hands in
-
-    monkeypatch.setattr(Link, "open", counted)
-    return opened
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ pytestmark = [
 ]
 
 
+def amqp_settings(rabbitmq: RabbitMQ) -> dict[str, str]:
+    """Of a broker that takes readable credentials."""
+    return {"AMQP__URL": rabbitmq.url, "AMQP__REQUIRE_ENCRYPTED_CREDENTIALS": "false"}
+
+
 async def _records(folder: Path, planted: Planted) -> list[TokenRecord]:
     """What the store holds, read by a broker that has no queue; makes the store at first."""
     async with doors.opened(folder / "state", planted) as door:
@@ -34,7 +39,7 @@ async def _ask_until_killed(
     rabbitmq: RabbitMQ, folder: Path, alice: Caller, module: str, *arguments: str, body: Any
 ) -> BrokerProcess:
     """Sends one request to a broker that dies of it."""
-    broker = BrokerProcess(folder, *arguments, module=module, settings={"AMQP__URL": rabbitmq.url})
+    broker = BrokerProcess(folder, *arguments, module=module, settings=amqp_settings(rabbitmq))
     with ended(broker):
         broker.launch()
         await asyncio.to_thread(broker.wait_ready)
@@ -55,7 +60,7 @@ async def test_killed_between_commit_and_answer(
     )
     [committed] = await _records(tmp_path, planted)
     assert await alice.silent()
-    broker = BrokerProcess(tmp_path, settings={"AMQP__URL": rabbitmq.url})
+    broker = BrokerProcess(tmp_path, settings=amqp_settings(rabbitmq))
     with ended(broker):
         broker.launch()
         await asyncio.to_thread(broker.wait_ready)
@@ -77,7 +82,7 @@ async def test_killed_between_answer_and_acknowledgement(
         rabbitmq, tmp_path, alice, "tests.support.killable_broker", body=translation()
     )
     first = await alice.reply()
-    broker = BrokerProcess(tmp_path, settings={"AMQP__URL": rabbitmq.url})
+    broker = BrokerProcess(tmp_path, settings=amqp_settings(rabbitmq))
     with ended(broker):
         broker.launch()
         await asyncio.to_thread(broker.wait_ready)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from adapters.amqp.message import Incoming
+from adapters.amqp import letter_mac
+from adapters.amqp.message import Incoming, dead_letter
 from adapters.messages.asked import Asked, Decoder
 from adapters.messages.opening import PlainOpener
 from broker.errors import InvalidRequest
 from broker.idempotency import MAX_REQUEST_ID_LENGTH
 from broker.model import TranslationRequest
 
+KEY = bytes(32)
 BODY = (
     b'{"instance": "realm/element", "input_token_state": {"token_type": "USERNAME"},'
     b' "output_token_state": {"token_type": "SAML2"}}'
@@ -116,3 +120,26 @@ def test_a_deadline_that_is_not_finite() -> None:
 
 async def _asked(incoming: Incoming) -> Asked:
     return await Decoder(PlainOpener(), allow_anonymous=False).asked(incoming.envelope())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reply_to": "amq.gen-other"},
+        {"type": "cancel"},
+        {"message_id": "m-2"},
+        {"user_id": "alice"},
+        {"headers": {"deadline": 1}},
+        {"body": b"other"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_the_mac_covers(changed: dict[str, Any]) -> None:
+    """A letter that was changed in anything it is sent again with is no broker's letter."""
+    refusal = InvalidRequest("the body is not valid JSON")
+    request = Incoming(b"body", message_id="m-1", user_id="mallory", reply_to="amq.gen-mine")
+    letter = dead_letter(request, refusal, KEY, bytes)
+    assert letter_mac.holds(letter, KEY)
+    other = dead_letter(replace(request, **changed), refusal, KEY, bytes)
+    other.headers[letter_mac.HEADER] = letter.headers[letter_mac.HEADER]
+    assert not letter_mac.holds(other, KEY)

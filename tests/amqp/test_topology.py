@@ -10,7 +10,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from adapters.amqp.topology import QUEUES, REQUESTS
+from adapters.amqp.topology import EVENTS, QUEUES, REQUESTS
 from tests.amqp.conftest import Opened, until_ready
 from tests.support.door import Door
 from tests.support.rabbitmq import RabbitMQ
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "amqp.md"
 
 def _documented() -> dict[str, dict[str, str]]:
     """The table of queues: each name with its arguments."""
-    rows = re.findall(r"^\| `(remint\.\w+)` \|[^|]*\| (.+) \|$", PAGE.read_text(), re.M)
+    rows = re.findall(r"^\| `(remint\.[\w.]+)` \|[^|]*\| (.+) \|$", PAGE.read_text(), re.M)
     return {
         name: {
             key: ast.literal_eval(value) for key, value in re.findall(r"`([\w-]+) = (.*?)`", row)
@@ -57,9 +57,30 @@ async def test_queues_that_differ(
         await channel.declare_queue(REQUESTS, durable=True)
         async with opened(wait=False) as door:
             await _logged(capsys, said, f"queue {REQUESTS} cannot be declared")
-            assert door.broker.not_ready() == ["amqp: not consuming"]
+            transport = door.broker.amqp
+            assert transport is not None
+            assert f"queue {REQUESTS} cannot be declared" in str(transport.trouble)
+            [reason] = door.broker.not_ready()
+            assert reason.startswith("amqp: not consuming")
             await channel.queue_delete(REQUESTS)
             await until_ready(door)
+
+
+@pytest.mark.server
+@pytest.mark.xdist_group("rabbitmq")
+async def test_exchange_that_differs(
+    opened: Opened, rabbitmq: RabbitMQ, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exchange of another kind is left alone and named in the log; once gone, it is made."""
+    async with await aio_pika.connect(rabbitmq.url) as connection:
+        channel = await connection.channel()
+        await channel.exchange_delete(EVENTS)
+        await channel.declare_exchange(EVENTS, "fanout", durable=True)
+        async with opened(wait=False) as door:
+            await _logged(capsys, said, f"exchange {EVENTS} cannot be declared")
+            await channel.exchange_delete(EVENTS)
+            await until_ready(door)
+        await channel.declare_exchange(EVENTS, "topic", durable=True)
 
 
 async def _logged(capsys: pytest.CaptureFixture[str], said: list[str], text: str) -> None:

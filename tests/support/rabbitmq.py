@@ -75,6 +75,21 @@ class RabbitMQ:
         _end(self._epmd)
         self._epmd = None
 
+    def ended(self) -> int | None:
+        """How the server ended, None while it runs."""
+        return None if self._server is None else self._server.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the server and all that it started."""
+        if self._server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._server.pid, number)
+
+    def terminate(self) -> None:
+        """Ask the server itself to end in order."""
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((self.folder / "pid").read_text()), signal.SIGTERM)
+
     def control(self, *arguments: str) -> str:
         """Run ``rabbitmqctl`` against this node and return what it printed."""
         done = subprocess.run(
