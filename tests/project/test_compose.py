@@ -13,6 +13,7 @@ import yaml
 
 from adapters import settings
 from adapters.cli import app
+from adapters.settings_secrets import FILE_SUFFIX
 from tests.project.source import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -40,6 +41,7 @@ def test_settings_hold_together(in_container: settings.Settings) -> None:
     """What compose.yaml sets is a configuration that the broker starts with, messages included."""
     assert in_container.http.host == "0.0.0.0"  # noqa: S104 - published on loopback alone
     assert in_container.amqp.url is not None
+    assert in_container.mqtt.url is not None
     assert settings.warnings(in_container) == []
 
 
@@ -65,9 +67,16 @@ def test_state_is_kept() -> None:
     """The state folder is a volume, so that keys and tokens outlive the container."""
     folder = re.findall(r"REMINT_STATE_DIR=(\S+)", DOCKERFILE)
     assert REMINT["volumes"] == [f"remint-state:{folder[0]}"]
-    assert {volume.split(":")[0] for s in SERVICES.values() for volume in s["volumes"]} == set(
-        COMPOSE["volumes"]
-    )
+    mounted = {volume.split(":")[0] for s in SERVICES.values() for volume in s["volumes"]}
+    assert {name for name in mounted if not name.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_files_that_are_mounted_exist() -> None:
+    """What the containers get from this repository is there."""
+    mounted = [volume.split(":")[0] for s in SERVICES.values() for volume in s["volumes"]]
+    files = [name for name in mounted if name.startswith(".")]
+    assert files
+    assert all((ROOT / name).is_dir() for name in files)
 
 
 def test_no_password_by_default() -> None:
@@ -78,7 +87,7 @@ def test_no_password_by_default() -> None:
         for name, value in service["environment"].items()
         if re.search(r"PASS|SECRET|__URL$", name)
     ]
-    assert len(secrets) == 2
+    assert len(secrets) == 4
     assert [value for value in secrets if ":?" not in value] == []
 
 
@@ -98,7 +107,7 @@ def _variables() -> set[str]:
         else:
             found.add(f"{settings.PREFIX}{name}".upper())
     files = {
-        f"{settings.PREFIX}{'__'.join(path)}{settings.FILE_SUFFIX}".upper()
+        f"{settings.PREFIX}{'__'.join(path)}{FILE_SUFFIX}".upper()
         for path in settings.secret_paths()
     }
     return found | files

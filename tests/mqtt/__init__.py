@@ -1,0 +1,1 @@
+"""Translation by message over MQTT 5, against a real Mosquitto."""
