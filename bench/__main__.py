@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bench.cases import (
     amqp_messages,
+    amqp_overload,
     million_tokens,
     redis_coalesced_writes,
     session_to_oidc_es256,
@@ -32,6 +33,7 @@ class Case(Protocol):
 CASES: tuple[Case, ...] = (
     session_to_oidc_es256,
     amqp_messages,
+    amqp_overload,
     redis_coalesced_writes,
     million_tokens,
 )

@@ -16,6 +16,7 @@ import uvloop
 from bench import __main__ as command
 from bench.cases import (
     amqp_messages,
+    amqp_overload,
     million_tokens,
     redis_coalesced_writes,
     session_to_oidc_es256,
@@ -64,6 +65,19 @@ def test_amqp_messages(size: int) -> None:
     for series in (result.ours, result.floor, result.rate, result.floor_rate):
         assert len(series.values) == 2
         assert min(series.values) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.xdist_group("rabbitmq")
+def test_amqp_overload() -> None:
+    """With a long queue every request is answered, the expired ones with a 408, while cancels and
+    HTTP go on; the broker's memory does not grow with the queue."""
+    seen = amqp_overload.measured(1000)
+    assert (seen.statuses, seen.expired) == ({200: 950}, {408: 50})
+    assert seen.cancels
+    assert seen.http
+    assert max(seen.resident) - seen.resident[0] < 100 * 2**20
 
 
 @pytest.mark.server
@@ -178,7 +192,8 @@ def test_all_cases(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
         monkeypatch.setattr(case, "report", lambda options: asked.append(options) or ["a line"])
     command.main([])
     said = capsys.readouterr().out
-    assert [name for name in ("translate", "redis-writes", "million-tokens") if name in said] == [
+    names = ("translate", "amqp", "amqp-overload", "redis-writes", "million-tokens")
+    assert [name for name in names if f"\n{name}: " in said] == [
         case.NAME for case in command.CASES
     ]
     assert said.count("a line") == len(command.CASES)
