@@ -12,7 +12,7 @@ DEV := $(VENV)/.dev-installed
 ROOMS := broker handlers adapters bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint types bench docs format lock clean
+.PHONY: help demo serve test test-fast lint types bench chaos chaos-full docs schema format lock clean
 
 help: ## List these chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,12 +38,26 @@ lint: $(DEV) ## Check style, the direction of imports, and known vulnerabilities
 
 types: $(DEV) ## Check types
 	$(BIN)/mypy $(ROOMS:%=-p %)
+	cd examples/clients/python && $(CURDIR)/$(BIN)/mypy --strict -p remint_client
 
 bench: $(RUNTIME) ## Measure what a translation costs, against a floor taken in the same run
 	@$(BIN)/python -m bench
 
+chaos: $(DEV) ## Kill brokers and servers under load and prove that nothing was lost (10 minutes)
+	@.ci/install-servers
+	$(BIN)/python -m tests.chaos moments
+	$(BIN)/python -m tests.chaos storm
+
+chaos-full: $(DEV) ## The same with ten times as many requests and kills (an hour)
+	@.ci/install-servers
+	$(BIN)/python -m tests.chaos moments --rounds 2
+	$(BIN)/python -m tests.chaos storm --requests 100000 --broker-kills 1000 --server-kills 50
+
 docs: $(DEV) ## Run what the documentation shows
 	$(BIN)/pytest tests/docs
+
+schema: $(RUNTIME) ## Write docs/schema anew from the code
+	@$(BIN)/python -m adapters.schema
 
 format: $(DEV) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix .

@@ -11,22 +11,19 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from adapters import codec
+from adapters import codec, message_servers
 from adapters.administrator import ensure_administrator
-from adapters.amqp.transport import AmqpTransport
 from adapters.clock import SystemClock
 from adapters.components import Components
 from adapters.directories.local import LocalAuthenticator, Passwords
 from adapters.directories.users import import_file
+from adapters.events.announcer import Announcer
+from adapters.events.cloudevents import CloudEvents
 from adapters.instances import toml
 from adapters.instances.directory import InstanceDirectory
-from adapters.keys.deployment import DeploymentKey
 from adapters.keys.files import KeyFiles, KeyRingError
 from adapters.keys.ring import KeyRing
 from adapters.keys.root_secret import WrappingKeyError
-from adapters.messages.asked import Decoder
-from adapters.messages.opening import PlainOpener
-from adapters.messages.worker import Worker
 from adapters.realms import Realms
 from adapters.running import Broker
 from adapters.sessions import Sessions
@@ -82,8 +79,8 @@ async def build(
         stores = await opened_stores(settings)
         for sentence in stores.condition.durability.sentences if first else ():
             _log.warning(sentence)
-    key = stores.deployment.key
-    events = events or EventLog(enabled=settings.log.level == "debug")
+    announcer = _announcer(settings, url, clock, stores)
+    events = events or announcer or EventLog(enabled=settings.log.level == "debug")
     keys = await KeyRing.open(
         stores.configuration,
         clock,
@@ -120,7 +117,7 @@ async def build(
         audit,
         events,
     )
-    broker = Broker(components, url, stores, audit)
+    broker = Broker(components, url, stores, audit, announcer=announcer)
     if first:
         await _look_for_lost_writes(broker)
         await ensure_administrator(settings, stores, passwords, declared=declared)
@@ -128,7 +125,7 @@ async def build(
             await _bring_up_to_date(components, stores)
         if seed is not None:
             await seed(components)
-    broker.amqp = _amqp(components, key, on_answered)
+    broker.amqp, broker.mqtt = message_servers.transports(components, stores, on_answered)
     return broker
 
 
@@ -232,36 +229,22 @@ def _components(
         passwords=passwords,
         keys=keys,
         realms=realms,
+        journal=stores.journal,
     )
 
 
-def _amqp(
-    components: Components, key: DeploymentKey, on_answered: Callable[[], Awaitable[None]] | None
-) -> AmqpTransport | None:
-    url = secret(components.settings.amqp.url)
-    if url is None:
+def _announcer(settings: Settings, url: str, clock: Clock, stores: Stores) -> Announcer | None:
+    """None where nobody is to be told of what happens."""
+    channels = message_servers.event_channels(settings, stores)
+    if not channels:
         return None
-    return AmqpTransport(
+    writer = CloudEvents(
         url=url,
-        worker=_message_worker(
-            components, allow_anonymous=components.settings.amqp.allow_anonymous
-        ),
-        clock=components.clock,
-        digest_key=key.derive("fingerprint"),
-        prefetch=components.settings.amqp.prefetch,
-        on_answered=on_answered,
+        key=stores.deployment.key.derive("pseudonym"),
+        clock=clock,
+        plain=settings.events.principal == "plain",
     )
-
-
-def _message_worker(components: Components, *, allow_anonymous: bool) -> Worker:
-    """What every message transport works with, under its own rules."""
-    return Worker(
-        decoder=Decoder(PlainOpener(), allow_anonymous=allow_anonymous),
-        pipeline=components.pipeline,
-        lifecycle=components.lifecycle,
-        trail=components.trail,
-        clock=components.clock,
-    )
+    return Announcer(writer=writer, outbox=stores.outbox, channels=channels, clock=clock)
 
 
 async def _bring_up_to_date(components: Components, stores: Stores) -> None:

@@ -12,7 +12,7 @@ from adapters.sessions import Sessions
 from adapters.settings import Settings
 from broker.lifecycle import Lifecycle
 from broker.pipeline import Pipeline
-from broker.ports import Clock, UserStore
+from broker.ports import Clock, Journal, UserStore
 from broker.trail import AuditTrail
 
 
@@ -32,6 +32,7 @@ class Components:
     passwords: Passwords
     keys: KeyRing
     realms: Realms
+    journal: Journal
 
     async def realm_exists(self, realm: str) -> bool:
         """Asks the store about a realm that is not known yet; raises Unavailable."""

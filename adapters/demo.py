@@ -29,9 +29,13 @@ MAX_SHOWN_TEXT = 100
 
 
 def settings(given: Settings) -> Settings:
-    """The demo lets anybody who can publish to its queues translate."""
+    """The demo lets anybody who can publish to its queues translate, and with readable bodies."""
+    open_to_all = {"allow_anonymous": True, "require_encrypted_credentials": False}
     return given.model_copy(
-        update={"amqp": given.amqp.model_copy(update={"allow_anonymous": True})}
+        update={
+            "amqp": given.amqp.model_copy(update=open_to_all),
+            "mqtt": given.mqtt.model_copy(update=open_to_all),
+        }
     )
 
 

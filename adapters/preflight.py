@@ -12,6 +12,7 @@ from adapters.directories import users
 from adapters.instances import toml
 from adapters.keys.root_secret import RootSecretFile, WrappingKeyError, root_secret_from
 from adapters.keys.wrapping import certificate_of, factory_of
+from adapters.messages import requesters
 from adapters.server import CertificateUnusable, tls_context
 from adapters.settings import Settings, secret
 from adapters.settings import warnings as settings_warnings
@@ -31,6 +32,9 @@ def _problems(settings: Settings) -> Iterator[str]:
     file = settings.users.file
     if file is not None:
         yield from _said("users.file", lambda: users.read(file))
+    signers = settings.requesters.jwks_file
+    if signers is not None:
+        yield from _said("requesters.jwks_file", lambda: requesters.read(signers))
     for path in settings.instances:
         yield from _said("instances", lambda path=path: toml.read(path))  # type: ignore[misc]  # bound now
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from adapters.settings import RESERVED_REALMS
+from adapters.settings_values import RESERVED_REALMS
 from broker.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from broker.model import ROOT_REALM, normal_realm
 from broker.policy import shown

@@ -10,12 +10,17 @@ import structlog
 
 from adapters.amqp.transport import AmqpTransport
 from adapters.components import Components
+from adapters.events.announcer import Announcer
 from adapters.keys.ring import TEND_SECONDS
+from adapters.mqtt.transport import MqttTransport
 from adapters.stores import Stores
 from adapters.telemetry.audit import AuditFile
 from broker.ports import AuditSink
 
 WATCH_SECONDS = 1.0
+
+FLUSH_SECONDS = 3.0
+"""How long the end of a broker waits for its last events; the outbox keeps what is left."""
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +34,8 @@ class Broker:
     stores: Stores
     audit: AuditSink
     amqp: AmqpTransport | None = None
+    mqtt: MqttTransport | None = None
+    announcer: Announcer | None = None
     warnings: list[str] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _draining: bool = False
@@ -38,8 +45,12 @@ class Broker:
         self._tasks.append(asyncio.create_task(self._watch_for_ever()))
         self._tasks.append(asyncio.create_task(self._tend_keys_for_ever()))
         self._tasks.append(asyncio.create_task(self.stores.condition.replaced()))
+        if self.announcer is not None:
+            self._tasks.append(asyncio.create_task(self.announcer.run()))
         if self.amqp is not None:
             self._tasks.append(asyncio.create_task(self.amqp.run()))
+        if self.mqtt is not None:
+            self._tasks.append(asyncio.create_task(self.mqtt.run()))
 
     def not_ready(self) -> list[str]:
         """Why requests should go elsewhere; empty when this broker takes them."""
@@ -48,8 +59,10 @@ class Broker:
             reasons.append("starting")
         if self._draining:
             reasons.append("draining")
-        if self.amqp is not None and not self.amqp.ready:
-            reasons.append("amqp: not consuming")
+        if self.amqp is not None and (problem := self.amqp.trouble) is not None:
+            reasons.append(f"amqp: {problem}")
+        if self.mqtt is not None and (problem := self.mqtt.trouble):
+            reasons.append(f"mqtt: {problem}")
         if trouble := self.stores.condition.trouble:
             reasons.append(f"store: {trouble}")
         return reasons
@@ -73,11 +86,13 @@ class Broker:
     async def drain(self, seconds: float) -> None:
         """Take nothing new from the queues; finish what is in hand, within ``seconds``."""
         self._draining = True
-        if self.amqp is not None:
-            await self.amqp.drain(seconds)
+        transports = [each for each in (self.amqp, self.mqtt) if each is not None]
+        await asyncio.gather(*(transport.drain(seconds) for transport in transports))
 
     async def close(self) -> None:
         self._draining = True
+        if self.announcer is not None:
+            await self.announcer.drain(FLUSH_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -6,10 +6,8 @@ at once, as does ``remint config check``; what it returns is frozen.
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,21 +23,17 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from broker.model import Secret, normal_realm
+from adapters import settings_values
+from adapters.settings_secrets import (
+    PREFIX,
+    file_variables,
+    secrets_in_files,
+    unreadable_files,
+)
+from broker.model import Secret
 
-PREFIX = "REMINT_"
-FILE_SUFFIX = "_FILE"
 CONFIG_VARIABLE = "REMINT_CONFIG"  # names the TOML file, as --config does
 MAX_SECONDS = 366 * 24 * 3600
-TAKEN_HEADERS = frozenset(
-    {"host", "cookie", "origin", "connection", "content-type", "content-length"}
-)
-RESERVED_REALMS = frozenset(
-    # What stands beside a realm in /json, and in the topics of message servers.
-    {"authenticate", "keys", "realms", "serverinfo", "sessions", "users"}
-    | {"dead", "events", "reply", "root"}
-)
-MAX_SECRET_FILE_BYTES = 64 * 1024
 
 WORDS = {  # where the library's own speak of its insides
     "extra_forbidden": "no such setting",
@@ -59,52 +53,6 @@ class InvalidSettings(Exception):
         self.problems = problems
 
 
-def _network(text: str) -> str:
-    ipaddress.ip_network(text, strict=False)
-    return text
-
-
-def _context_path(text: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9._~-]+", text):
-        raise ValueError("write one path segment with a slash before it, such as /openam")
-    return text
-
-
-def _header_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or text.lower() in TAKEN_HEADERS:
-        raise ValueError("use letters, digits, - and _, and no header that HTTP knows")
-    return text
-
-
-def _realm(text: str) -> str:
-    realm = normal_realm(text)
-    if set(realm.lower().split("/")) & RESERVED_REALMS:
-        raise ValueError(f"the names {', '.join(sorted(RESERVED_REALMS))} are taken")
-    return realm
-
-
-def _folder(path: Path) -> Path:
-    if path == Path():
-        raise ValueError("name a folder")
-    return path
-
-
-def _amqp_url(url: SecretStr | None) -> SecretStr | None:
-    if url is not None and not url.get_secret_value():
-        return None
-    if url is not None and not re.match(r"amqps?://[^/]", url.get_secret_value()):
-        raise ValueError("write amqp://user:password@host/ or amqps://…")
-    return url
-
-
-def _mqtt_url(url: SecretStr | None) -> SecretStr | None:
-    if url is not None and not url.get_secret_value():
-        return None
-    if url is not None and not re.match(r"mqtts?://[^/]", url.get_secret_value()):
-        raise ValueError("write mqtt://user:password@host or mqtts://…")
-    return url
-
-
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -117,17 +65,17 @@ class Http(Section):
     public_url: str = Field(
         default="", description="The realm's issuer; empty means the listening URL."
     )
-    context_path: list[Annotated[str, AfterValidator(_context_path)]] = Field(
+    context_path: list[Annotated[str, AfterValidator(settings_values.context_path)]] = Field(
         default=["/openam", "/am"], description="Prefixes accepted in front of every AM path."
     )
-    cookie_name: Annotated[str, AfterValidator(_header_name)] = "iPlanetDirectoryPro"
+    cookie_name: Annotated[str, AfterValidator(settings_values.header_name)] = "iPlanetDirectoryPro"
     tls: Literal["off", "offloaded", "on"] = Field(
         default="off",
         description="Binding beyond loopback needs on, or offloaded behind a TLS proxy.",
     )
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+    trusted_proxies: list[Annotated[str, AfterValidator(settings_values.network)]] = Field(
         default=[], description="Addresses or CIDR blocks whose X-Forwarded-For is believed."
     )
     max_concurrency: int = Field(
@@ -239,14 +187,16 @@ class Answers(Section):
         default=1_000_000, ge=1, description="Requests with an id that one requester may send."
     )
     requests_per_hour_of_strangers: int = Field(
-        default=1_000, ge=1, description="The same, of a caller known by its token alone."
+        default=1_000,
+        ge=1,
+        description="The same, of one subject, for callers known by its tokens alone.",
     )
 
 
 class Amqp(Section):
     """Translation by message. Off while ``url`` is not set."""
 
-    url: Annotated[SecretStr | None, AfterValidator(_amqp_url)] = None
+    url: Annotated[SecretStr | None, AfterValidator(settings_values.amqp_url)] = None
     prefetch: int = Field(
         default=32, ge=1, le=1000, description="Requests in work at once, per worker."
     )
@@ -263,12 +213,16 @@ class Amqp(Section):
     require_encrypted_credentials: bool = Field(
         default=True, description="Refuse a credential that anybody at the queue could read."
     )
+    dead_letter_key: Path | None = Field(
+        default=None,
+        description="Public key, JWK or PEM, that the bodies of dead letters are encrypted to.",
+    )
 
 
 class Mqtt(Section):
     """Translation by MQTT 5. Off while ``url`` is not set."""
 
-    url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
+    url: Annotated[SecretStr | None, AfterValidator(settings_values.mqtt_url)] = None
     prefetch: int = Field(
         default=32,
         ge=1,
@@ -289,6 +243,14 @@ class Mqtt(Section):
     )
     require_encrypted_credentials: bool = Field(
         default=True, description="Refuse a credential that anybody at the topic could read."
+    )
+
+
+class Requesters(Section):
+    """Who is known by a key, besides those whom a message server knows."""
+
+    jwks_file: Path | None = Field(
+        default=None, description="JWK set of those who sign their requests; read when it changes."
     )
 
 
@@ -313,7 +275,7 @@ class _Environment(EnvSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)
-        files = {name.lower() for name in _file_variables()}
+        files = {name.lower() for name in file_variables(secret_paths())}
         self.env_vars = {name: value for name, value in self.env_vars.items() if name not in files}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
@@ -331,9 +293,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
-    state_dir: Annotated[Path, AfterValidator(_folder)] = Path(".remint")
+    state_dir: Annotated[Path, AfterValidator(settings_values.folder)] = Path(".remint")
     workers: int = Field(default=1, ge=1, le=256)
-    realms: list[Annotated[str, AfterValidator(_realm)]] = Field(
+    realms: list[Annotated[str, AfterValidator(settings_values.realm)]] = Field(
         default=[], description="Realms besides the root realm, such as /customers."
     )
     instances: list[Path] = Field(
@@ -351,6 +313,7 @@ class Settings(BaseSettings):
     answers: Answers = Answers()
     amqp: Amqp = Amqp()
     mqtt: Mqtt = Mqtt()
+    requesters: Requesters = Requesters()
     events: Events = Events()
     log: Log = Log()
 
@@ -363,7 +326,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library names it
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        secrets = InitSettingsSource(settings_cls, init_kwargs=_secret_files(os.environ))
+        secrets = InitSettingsSource(
+            settings_cls, init_kwargs=secrets_in_files(secret_paths(), os.environ)
+        )
         return _Environment(settings_cls), secrets, init_settings
 
     @property
@@ -389,7 +354,10 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     named = os.environ.get(CONFIG_VARIABLE)
     path = config or (Path(named) if named else None)
     document = _read_toml(path) if path else {}
-    problems = [*_unknown_variables(os.environ), *_unreadable_files(os.environ)]
+    problems = [
+        *_unknown_variables(os.environ),
+        *unreadable_files(secret_paths(), os.environ),
+    ]
     try:
         settings = Settings(**document)
     except ValidationError as error:
@@ -426,6 +394,11 @@ def warnings(settings: Settings) -> list[str]:
     if settings.amqp.url is not None and settings.amqp.allow_anonymous:
         found.append("amqp.allow_anonymous: anybody who can publish to the queues may translate")
     found.extend(
+        f"{name}.require_encrypted_credentials: passwords and tokens may wait in queues, readable"
+        for name, section in (("amqp", settings.amqp), ("mqtt", settings.mqtt))
+        if section.url is not None and not section.require_encrypted_credentials
+    )
+    found.extend(
         f"security.allow_legacy_output: {legacy} is weak; name it only if you must"
         for legacy in settings.security.allow_legacy_output
         if legacy != "cbc"
@@ -449,58 +422,10 @@ def secret_paths() -> list[tuple[str, ...]]:
     ]
 
 
-def _file_variables() -> dict[str, tuple[str, ...]]:
-    """The ``…_FILE`` variable of each secret."""
-    return {
-        f"{PREFIX}{section}__{key}{FILE_SUFFIX}".upper(): (section, key)
-        for section, key in secret_paths()
-    }
-
-
-def _secret_files(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The secrets that ``…_FILE`` variables name; what cannot be read is left out."""
-    found: dict[str, Any] = {}
-    for variable, (section, key) in _file_variables().items():
-        if environ.get(variable):
-            with contextlib.suppress(OSError, ValueError):
-                found.setdefault(section, {})[key] = _secret_in(Path(environ[variable]))
-    return found
-
-
-def _unreadable_files(environ: Mapping[str, str]) -> list[str]:
-    problems = []
-    for variable in _file_variables():
-        if environ.get(variable):
-            path = Path(environ[variable])
-            try:
-                _secret_in(path)
-            except OSError as error:
-                problems.append(f"{variable}: {path}: {error.strerror}")
-            except ValueError as error:
-                problems.append(f"{variable}: {path}: {error}")
-    return problems
-
-
-def _secret_in(path: Path) -> str:
-    """Raises OSError, and ValueError for a file that cannot be meant."""
-    with path.open("rb") as file:
-        data = file.read(MAX_SECRET_FILE_BYTES + 1)
-    if len(data) > MAX_SECRET_FILE_BYTES:
-        raise ValueError(f"the file is over {MAX_SECRET_FILE_BYTES} bytes")
-    try:
-        text = data.decode().strip()
-    except UnicodeDecodeError:
-        # "from None": the cause would quote the secret
-        raise ValueError("the file is not UTF-8 text") from None
-    if not text:
-        raise ValueError("the file is empty")
-    return text
-
-
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Misspelt variables: those with our prefix that name no setting."""
     top = {name.upper() for name in Settings.model_fields}
-    files = _file_variables()
+    files = file_variables(secret_paths())
     return [
         f"{name}: no such setting"
         for name in sorted(environ)

@@ -32,6 +32,7 @@ async def opened_stores(settings: Settings, *, confirmed: bool = False) -> Store
         expected=None if confirmed else known.id_of(url),
         require_durable=settings.store.require_durable,
         wait_replicas=settings.store.wait_replicas,
+        events_kept=settings.events.keep,
     )
     try:
         stores = await open_stores(url, *wrappers_of(settings), terms=terms)

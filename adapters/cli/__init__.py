@@ -13,6 +13,7 @@ import typer
 from adapters.bootstrap import REFUSALS
 from adapters.cli import (
     configuration,
+    dead,
     instances,
     keys,
     realms,
@@ -46,6 +47,7 @@ app.add_typer(realms.app, name="realms")
 app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(store.app, name="store")
+app.add_typer(dead.app, name="dead")
 translating.add_to(app)
 transfer.add_to(app)
 

@@ -11,11 +11,16 @@ from aiohttp import web
 
 from adapters.components import Components
 from adapters.http.address import AddressBook
+from adapters.http.asyncapi import describe
 from adapters.http.call import Call, Reply, failed, new_attempt, respond
+from adapters.http.events import EventStream
 from adapters.http.json_tree import JsonTree
+from adapters.http.places import Places
 from adapters.http.publish import Publish
+from adapters.http.requests import Requests
 from adapters.http.rest_sts import RestSts
 from adapters.http.tokengen import TokenGen
+from adapters.trace import trace_of
 from broker.errors import MethodNotAllowed, NotFound, RemintError, Unavailable
 from broker.model import normal_realm
 from broker.ports import Attempt
@@ -44,13 +49,20 @@ class FrontDoor:
         self._settings = components.settings.http
         self._book = AddressBook(self._settings.trusted_proxies)
         self._in_work = 0
+        self._places = Places()
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_crest_errors])
         for prefix in ("", *self._settings.context_path):
             self._add_routes(app.router, prefix)
+        results = self._enveloped(Requests(self._components).handle)
+        app.router.add_route("*", "/requests/{path:.+}", results, expect_handler=_expect)
+        stream = EventStream(self._components)
+        app.router.add_get("/events", self._streamed(stream), allow_head=False)
+        app.on_shutdown.append(stream.stop)
         app.router.add_get("/oauth2/jwks", self._jwks)
         app.router.add_get("/oauth2/realms/{path:.+}/jwks", self._jwks)
+        app.router.add_get("/asyncapi.json", describe)
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
         return app
@@ -76,12 +88,28 @@ class FrontDoor:
         async def handle(request: web.Request) -> web.Response:
             attempt = new_attempt(request, self._book, components.clock.now())
             try:
-                call = Call(request, attempt, cookie_name)
-                await call.read()
-                with self._slot():
-                    response = call.reply(await endpoint(call))
-                    await components.trail.ended(attempt)
-                return response
+                with self._places.visit() as place:
+                    call = Call(request, attempt, cookie_name, place)
+                    await call.read()
+                    with self._slot():
+                        response = call.reply(await endpoint(call))
+                        await components.trail.ended(attempt)
+            except Exception as error:
+                response = await self._failed(attempt, error)
+            response.headers.update(trace_of(request.headers))
+            return response
+
+        return handle
+
+    def _streamed(self, stream: EventStream) -> Handler:
+        """Like ``_enveloped``, without a slot: a stream lasts, and does next to nothing."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            attempt = new_attempt(request, self._book, self._components.clock.now())
+            try:
+                with self._places.visit() as place:
+                    call = Call(request, attempt, self._settings.cookie_name, place)
+                    return await stream.serve(call)
             except Exception as error:
                 return await self._failed(attempt, error)
 

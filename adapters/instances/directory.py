@@ -125,10 +125,7 @@ class InstanceDirectory:
         """Publish a new instance. Raises InvalidInstance, NotFound (realm), AlreadyPublished."""
         document, compiled_instance = self._document(forgerock.with_kept_secrets(state, None))
         await self._prepare_keys(compiled_instance)
-        await self._store.create(document)
-        await self._events.publish(
-            InstancePublished(self._clock.now(), document.realm, document.id, document.revision)
-        )
+        await self._create(document)
         return document
 
     async def update(
@@ -147,18 +144,18 @@ class InstanceDirectory:
                 [("deployment-url-element", f"the path says {shown(instance)}; say the same here")]
             )
         await self._prepare_keys(compiled_instance)
-        await self._store.replace(document, old.revision)
-        await self._events.publish(
-            InstanceUpdated(self._clock.now(), document.realm, document.id, document.revision)
-        )
+        await self._replace(document, old.revision)
         return document
 
     async def delete(self, instance: str, expected: str | None = None) -> InstanceDocument:
         """Raises UnknownInstance, PreconditionFailed."""
         document = await self._required(instance)
-        if not await self._store.delete(instance, expected):
+        announcement = self._events.prepare(
+            InstanceDeleted(self._clock.now(), document.realm, document.id)
+        )
+        if not await self._store.delete(instance, expected, announcement):
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
-        await self._events.publish(InstanceDeleted(self._clock.now(), document.realm, document.id))
+        self._events.announce(announcement)
         return document
 
     async def get(self, instance: str) -> InstanceDocument:
@@ -176,9 +173,9 @@ class InstanceDirectory:
             return False
         await self._prepare_keys(compiled_instance)
         if old is None:
-            await self._store.create(document)
+            await self._create(document)
         else:
-            await self._store.replace(document, None)
+            await self._replace(document, None)
         return True
 
     async def key_needs(self) -> Mapping[str, KeyNeeds]:
@@ -210,6 +207,20 @@ class InstanceDirectory:
             for output in instance.outputs
         )
         return KeyNeeds(max(lifetimes, default=0), _named(instance))
+
+    async def _create(self, document: InstanceDocument) -> None:
+        announcement = self._events.prepare(
+            InstancePublished(self._clock.now(), document.realm, document.id, document.revision)
+        )
+        await self._store.create(document, announcement)
+        self._events.announce(announcement)
+
+    async def _replace(self, document: InstanceDocument, expected: str | None) -> None:
+        announcement = self._events.prepare(
+            InstanceUpdated(self._clock.now(), document.realm, document.id, document.revision)
+        )
+        await self._store.replace(document, expected, announcement)
+        self._events.announce(announcement)
 
     async def _required(self, instance: str) -> InstanceDocument:
         document = await self._store.get(instance)

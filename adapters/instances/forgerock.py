@@ -2,7 +2,7 @@
 
 This JSON is also how instances are stored. Scalars are strings on that wire; native JSON types are
 read as well. Keys that no feature here needs yet are kept, so that a read-modify-write loses
-nothing. Keys of our own: ``cancel-with-parent``, ``saml2-signature-algorithm`` and
+nothing. Keys of our own: ``cancel-with-parent``, ``requesters``, ``saml2-signature-algorithm`` and
 ``oidc-multi-valued-claims``.
 """
 
@@ -17,6 +17,7 @@ from broker.instance import (
     ACTIVE_KEY,
     DEFAULT_LIFETIME_SECONDS,
     HMAC_ALGORITHMS,
+    REQUESTER_TRANSPORTS,
     STANDARD_TYPES,
     Instance,
     OidcOptions,
@@ -102,6 +103,7 @@ def decode(state: Any) -> tuple[Instance, list[tuple[str, str]]]:
         oidc=_oidc(top, problems),
         persist_issued_tokens=top.flag("persist-issued-tokens-in-cts"),
         cancel_with_parent=top.flag("cancel-with-parent"),
+        requesters=top.name_sets("requesters", REQUESTER_TRANSPORTS),
     )
     return draft, problems
 
@@ -124,6 +126,7 @@ def encode(instance: Instance) -> dict[str, Any]:
         "persist-issued-tokens-in-cts": _text(instance.persist_issued_tokens),
         # Left out where it is off: brokers that do not know it yet write the same document.
         **({"cancel-with-parent": "true"} if instance.cancel_with_parent else {}),
+        **({"requesters": _requesters_state(instance)} if instance.requesters else {}),
         "supported-token-transforms": [_transform_state(t) for t in standard],
         "custom-token-transforms": [_transform_state(t) for t in other],
         "saml2-config": _saml2_state(instance.saml2) if instance.saml2 else None,
@@ -271,6 +274,10 @@ def _transform_state(transform: Transform) -> dict[str, Any]:
         "outputTokenType": transform.output,
         "invalidateInterimOpenAMSession": transform.invalidate_session,
     }
+
+
+def _requesters_state(instance: Instance) -> dict[str, list[str]]:
+    return {transport: sorted(names) for transport, names in sorted(instance.requesters.items())}
 
 
 def _saml2_state(options: Saml2Options) -> dict[str, Any]:

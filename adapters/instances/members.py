@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_TEXT_LENGTH = 4096
@@ -90,6 +90,13 @@ class Members:
             self.wrong(key, "write a list of strings without control characters")
             return ()
         return tuple(item.strip() for item in found)
+
+    def name_sets(self, key: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
+        """For each of ``names`` that is there its list of strings, which may be empty."""
+        inner = Members(self._members.get(key), key, self.problems, prefix=f"{self._prefix}{key}.")
+        inner.only(*names)
+        given = [name for name in names if inner.value(name) is not None]
+        return {name: frozenset(inner.texts(name)) for name in given}
 
     def text_map(self, key: str) -> dict[str, str]:
         value = self._members.get(key)

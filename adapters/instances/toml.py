@@ -8,6 +8,10 @@
     cancel_with_parent = true        # with the token of ours they were issued from, if there is one
     transforms = ["USERNAME -> SAML2", "OPENAM -> OPENIDCONNECT, end session"]
 
+    [requesters]                     # who may ask, by transport; left out: everybody let in there
+    amqp = ["alice", "key:<kid>"]
+    mqtt = []                        # nobody
+
     [saml2]
     issuer = "https://sts.example.com"
     audience = "https://sp.example.com"
@@ -31,6 +35,7 @@ from broker.instance import (
     ACTIVE_KEY,
     DEFAULT_LIFETIME_SECONDS,
     HMAC_ALGORITHMS,
+    REQUESTER_TRANSPORTS,
     Instance,
     OidcOptions,
     Saml2Options,
@@ -64,7 +69,7 @@ def decode(document: Any) -> tuple[Instance, list[tuple[str, str]]]:
     top = Members(document, "document", problems)
     top.only(
         *("realm", "url_element", "persist_issued_tokens", "cancel_with_parent", "transforms"),
-        *("saml2", "oidc"),
+        *("requesters", "saml2", "oidc"),
     )
     draft = Instance(
         realm=normal_realm(top.text("realm", "/")),
@@ -74,6 +79,7 @@ def decode(document: Any) -> tuple[Instance, list[tuple[str, str]]]:
         oidc=_oidc(top, problems) if top.given("oidc") else None,
         persist_issued_tokens=top.flag("persist_issued_tokens"),
         cancel_with_parent=top.flag("cancel_with_parent"),
+        requesters=top.name_sets("requesters", REQUESTER_TRANSPORTS),
     )
     return draft, problems
 

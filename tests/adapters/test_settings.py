@@ -9,13 +9,13 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from adapters.settings import (
-    MAX_SECRET_FILE_BYTES,
     InvalidSettings,
     load,
     secret,
     secret_paths,
     warnings,
 )
+from adapters.settings_secrets import MAX_SECRET_FILE_BYTES
 from broker.model import Secret
 from tests.support.planted import MARK
 

@@ -57,13 +57,31 @@ def test_check_warns(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
     """What works but is weak is a warning; exit code 0."""
     monkeypatch.setenv("REMINT_AMQP__URL", f"amqp://u:{MARK}@localhost/")
     monkeypatch.setenv("REMINT_AMQP__ALLOW_ANONYMOUS", "true")
+    monkeypatch.setenv("REMINT_AMQP__REQUIRE_ENCRYPTED_CREDENTIALS", "false")
     monkeypatch.setenv("REMINT_SECURITY__ALLOW_LEGACY_OUTPUT", '["cbc", "sha1"]')
     done = remint("config", "check")
     assert (done.code, done.out) == (0, "the settings hold together\n")
     assert [line.split(":")[:2] for line in done.err.splitlines()] == [
         ["warning", " amqp.allow_anonymous"],
+        ["warning", " amqp.require_encrypted_credentials"],
         ["warning", " security.allow_legacy_output"],
     ]
+
+
+def test_keys_of_requesters(
+    remint: Remint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file of keys that cannot be used is a problem, with the key and what is wrong with it."""
+    path = tmp_path / "requesters.json"
+    monkeypatch.setenv("REMINT_REQUESTERS__JWKS_FILE", str(path))
+    assert "requesters.jwks_file" in remint("config", "check").err
+    path.write_text('{"keys": [{"kty": "oct", "kid": "a", "k": "AAAA"}]}')
+    done = remint("config", "check")
+    assert done.code != 0
+    assert "requesters.jwks_file" in done.err
+    assert "key 1" in done.err
+    path.write_text('{"keys": []}')
+    assert remint("config", "check").code == 0
 
 
 @pytest.mark.parametrize("command", ["check", "show"])
@@ -83,9 +101,11 @@ def test_show_hides_secrets(
 ) -> None:
     """The settings in force are shown, and every secret among them as stars."""
     for section, key in secret_paths():
-        (tmp_path / key).write_text(f"amqp://secret-{MARK}")
+        scheme = "mqtt" if section == "mqtt" else "amqp"
+        path = tmp_path / f"{section}-{key}"
+        path.write_text(f"{scheme}://secret-{MARK}")
         monkeypatch.delenv(f"REMINT_{section}__{key}".upper(), raising=False)
-        monkeypatch.setenv(f"REMINT_{section}__{key}_FILE".upper(), str(tmp_path / key))
+        monkeypatch.setenv(f"REMINT_{section}__{key}_FILE".upper(), str(path))
     monkeypatch.setenv("REMINT_HTTP__PORT", "8443")
     done = remint("config", "show")
     assert (done.code, done.err) == (0, "")

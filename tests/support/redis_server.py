@@ -97,6 +97,10 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def ended(self) -> int | None:
+        """How the server ended, None while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def cli(self, *words: str) -> str:
         """What redis-cli prints, as the administrator."""
         login = ["--user", ADMINISTRATOR, "--no-auth-warning", "-p", str(self.port)]
