@@ -10,9 +10,9 @@ import structlog
 
 from adapters.amqp.message import Incoming, answer_message, dead_letter
 from adapters.amqp.publisher import Publisher
-from adapters.amqp.suspects import Suspects
 from adapters.messages.asked import TRANSLATE_BATCH
 from adapters.messages.copies import Copies
+from adapters.messages.suspects import Suspects
 from adapters.messages.worker import Outcome, Worker
 from broker.errors import RemintError
 from broker.ports import Clock

@@ -16,8 +16,8 @@ from adapters.amqp import message
 from adapters.amqp.consumer import Consumer
 from adapters.amqp.link import CLOSE_SECONDS, Link
 from adapters.amqp.publish import UnconfirmedError
-from adapters.amqp.suspects import Suspects
 from adapters.amqp.topology import BATCHES, CONTROL, EXPIRED, REQUESTS, TopologyError
+from adapters.messages.suspects import Suspects
 from adapters.messages.worker import Worker
 from broker.model import Secret
 from broker.ports import Clock, RequestLedger

@@ -6,8 +6,11 @@ here knows a frame, a queue or a topic.
 
 ==============  ==================================================================
 ``envelope``    what a message server brought
-``opening``     from the envelope to the bytes of a request: content types
+``opening``     from the envelope to the bytes of a request: encrypted, signed, or in the clear
 ``asked``       the checks before any work, and what is asked for
+``copies``      a request that came twice is worked on once at a time
+``suspects``    messages that may have ended the broker
 ``worker``      the work, with its retries, and its outcome
+``breaker``     pauses while the store is down
 ==============  ==================================================================
 """

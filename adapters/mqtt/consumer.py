@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from adapters.amqp.suspects import Suspects
 from adapters.messages.copies import Copies
+from adapters.messages.suspects import Suspects
 from adapters.messages.worker import Outcome, Worker
 from adapters.mqtt import message
 from adapters.mqtt.client import MqttClient

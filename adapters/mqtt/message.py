@@ -13,8 +13,8 @@ from typing import Any
 from paho.mqtt.properties import Properties
 
 from adapters import codec
-from adapters.amqp.suspects import SUSPECT_FAILURES
 from adapters.messages.envelope import Envelope, trace_of
+from adapters.messages.suspects import SUSPECT_FAILURES
 from adapters.messages.worker import Outcome, answer_headers
 from adapters.mqtt import topics
 from adapters.mqtt.packets import Delivery, publish_properties

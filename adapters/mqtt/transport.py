@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from adapters.amqp.suspects import Suspects
+from adapters.messages.suspects import Suspects
 from adapters.messages.worker import Outcome, Worker
 from adapters.mqtt.address import MqttAddress
 from adapters.mqtt.alone import MAX_LOST_ALONE, Blamed, own_connection

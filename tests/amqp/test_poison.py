@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.amqp.suspects import MAX_CRASHES, SUSPECT_FAILURES
 from adapters.amqp.topology import REQUESTS
+from adapters.messages.suspects import MAX_CRASHES, SUSPECT_FAILURES
 from tests.amqp.caller import Caller, translation
 from tests.support import door as doors
 from tests.support.door import user_input

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from adapters.amqp import suspects
 from adapters.amqp.message import Incoming
-from adapters.amqp.suspects import MAX_CRASHES, SUSPECT_FAILURES, Poison, Suspects
 from adapters.clock import SystemClock
+from adapters.messages import suspects
 from adapters.messages.breaker import Breaker
+from adapters.messages.suspects import MAX_CRASHES, SUSPECT_FAILURES, Poison, Suspects
 from adapters.stores.memory import open_memory
 from broker.ports import Clock, RequestLedger
 from tests.support.door import FrozenClock

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.amqp.suspects import MAX_CRASHES
+from adapters.messages.suspects import MAX_CRASHES
 from tests.mqtt.caller import POLL_SECONDS, Caller, translation, user_properties
 from tests.support import door as doors
 from tests.support.door import user_input
