@@ -45,8 +45,9 @@ bench: $(RUNTIME) ## Measure what a translation costs, against a floor taken in 
 
 chaos: $(DEV) ## Kill brokers and servers under load and prove that nothing was lost (10 minutes)
 	@.ci/install-servers
-	$(BIN)/python -m tests.chaos moments
-	$(BIN)/python -m tests.chaos storm
+	@$(BIN)/python -m tests.chaos moments & moments=$$!; \
+	$(BIN)/python -m tests.chaos storm; storm=$$?; \
+	wait $$moments && exit $$storm
 
 chaos-full: $(DEV) ## The same with ten times as many requests and kills (an hour)
 	@.ci/install-servers
