@@ -26,13 +26,26 @@ class SlowProxy:
         self.port = 0
         self._target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
+        self._served: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
         """End every connection at once."""
         for writer in list(self._writers):
             writer.transport.abort()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def end(self) -> None:
+        """End every connection, and wait until nothing of them is left."""
+        self.cut()
+        for task in self._served:
+            task.cancel()
+        await asyncio.gather(*self._served, return_exceptions=True)
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._served.add(task)
+        task.add_done_callback(self._served.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
@@ -66,11 +79,10 @@ class SlowProxy:
 @asynccontextmanager
 async def slow_proxy(target_port: int, delay_seconds: float = 0.0) -> AsyncIterator[SlowProxy]:
     proxy = SlowProxy(target_port, delay_seconds)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        proxy.cut()
-        await asyncio.sleep(0.01)
+        await proxy.end()
