@@ -33,6 +33,9 @@ LANES = 60
 USERS = ("alice", "mallory")
 AGAIN_LANES = 32
 READY_SECONDS = 120.0
+SETTLED_SECONDS = 5.0
+"""A quorum queue of RabbitMQ 3.10 that was declared within the second before a kill may never take
+a message again (docs/reliability.md)."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class _Run:
         amqp = [AmqpCaller(self._rabbitmq, user, self._history) for user in USERS]
         mqtt = [MqttCaller(self._mosquitto, user, self._history) for user in USERS]
         nemesis = Nemesis(self._keepers, self._pace, self._history, self._chance("nemesis"))
+        await asyncio.sleep(SETTLED_SECONDS)
         async with _kept(*(keeper.keep() for keeper in self._keepers)):
             async with _kept(*(caller.run() for caller in (*amqp, *mqtt))):
                 callers: dict[str, list[Caller]] = {
