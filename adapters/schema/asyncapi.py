@@ -152,7 +152,7 @@ def _dead_letter(prefix: str) -> Document:
     return {
         "name": f"{prefix}.{DEAD_LETTER}",
         "title": "A dead letter",
-        "description": "Why a message could not be handled; its body, if any, only the operator can read.",
+        "description": "Why a message could not be handled; its body only the operator can read.",
         "headers": headers.dead_letter(),
     }
 
