@@ -157,7 +157,7 @@ def answer_message(incoming: Incoming, outcome: Outcome, now: float) -> Message:
     """The answer as it goes out."""
     return Message(
         outcome.body,
-        headers=answer_headers(outcome.answer, incoming.envelope()),
+        headers=answer_headers(outcome.answer, incoming.type, trace_of(incoming.headers)),
         content_type=outcome.content_type,
         delivery_mode=DeliveryMode.PERSISTENT,
         correlation_id=incoming.correlation_id or incoming.message_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -14,17 +13,16 @@ from aiormq.abc import DeliveredMessage
 
 from adapters.amqp import message
 from adapters.amqp.consumer import Consumer
-from adapters.amqp.link import CLOSE_SECONDS, Link
+from adapters.amqp.link import Link
 from adapters.amqp.publish import UnconfirmedError
 from adapters.amqp.topology import BATCHES, CONTROL, EXPIRED, REQUESTS, TopologyError
+from adapters.messages.lifetime import Lifetime
 from adapters.messages.suspects import Suspects
+from adapters.messages.waiting import first
 from adapters.messages.worker import Worker
 from broker.model import Secret
 from broker.ports import Clock, RequestLedger
 
-FIRST_PAUSE_SECONDS = 0.2
-MAX_PAUSE_SECONDS = 10.0
-STEADY_SECONDS = 10.0  # a link that lived this long starts the pauses anew
 MAX_IN_HAND_SECONDS = 20 * 60.0
 """Afterwards a request goes back to its queue; RabbitMQ ends a channel after 30 minutes."""
 
@@ -45,12 +43,12 @@ class AmqpTransport:
         *,
         url: Secret,
         worker: Worker,
-        ledger: RequestLedger | None = None,
+        ledger: RequestLedger,
         clock: Clock,
         digest_key: bytes,
         prefetch: int,
-        batch_prefetch: int = 2,
-        control_prefetch: int = 32,
+        batch_prefetch: int,
+        control_prefetch: int,
         seal_body: Callable[[bytes], bytes] | None = None,
         on_answered: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -74,13 +72,9 @@ class AmqpTransport:
         )
         self._link: Link | None = None
         self._problem = "not connected"
-        self._work: set[asyncio.Task[None]] = set()
         self._in_hand: Counter[str] = Counter()
         self._changed = asyncio.Event()  # look again at which queues to consume
-        self._stopping = asyncio.Event()  # take no new work
-        self._stopped = asyncio.Event()  # the work in hand is done, or its time is up
-        self._ended = asyncio.Event()
-        self._ended.set()
+        self._lifetime = Lifetime(self._serve, worker.breaker)
 
     @property
     def ready(self) -> bool:
@@ -107,38 +101,17 @@ class AmqpTransport:
     async def run(self) -> None:
         """Serve until cancelled or drained."""
         _quiet_libraries()
-        self._ended.clear()
-        pause = FIRST_PAUSE_SECONDS
-        loop = asyncio.get_running_loop()
-        try:
-            while not self._stopping.is_set():
-                started = loop.time()
-                await self._serve()
-                if loop.time() - started >= STEADY_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
-                await _first(self._stopping, seconds=pause)
-                pause = min(pause * 2, MAX_PAUSE_SECONDS)
-        finally:
-            await self._drop_work()
-            await self._breaker.stop()
-            self._ended.set()
+        await self._lifetime.run()
 
     async def drain(self, seconds: float) -> None:
         """Take no more, finish the work in hand within ``seconds``, close.
 
         What is not finished by then goes back unacknowledged.
         """
-        self._stopping.set()
-        self._changed.set()
         self._problem = "stopping"
         self._link = None
-        if self._work:
-            await asyncio.wait(self._work, timeout=seconds)
-        await self._drop_work()
-        self._stopped.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * CLOSE_SECONDS):
-                await self._ended.wait()
+        self._changed.set()
+        await self._lifetime.drain(seconds)
 
     async def _serve(self) -> None:
         """One link from its opening to its loss; says why it could not be had."""
@@ -163,18 +136,18 @@ class AmqpTransport:
 
     async def _consume(self, link: Link) -> None:
         """Consume what may be consumed, until the link is lost or the work in hand is done."""
-        while not (link.lost.is_set() or self._stopped.is_set()):
+        while not (link.lost.is_set() or self._lifetime.stopped.is_set()):
             self._changed.clear()
             before = link.consumed
             await link.consume(self._consumable(link), self._accept)
-            if not self._stopping.is_set():
+            if not self._lifetime.stopping.is_set():
                 self._link = link
                 self._problem = "the link was lost"
             if link.consumed != before:
                 queues = sorted(link.consumed)
                 _log.info("amqp consuming", server=self._server, queues=queues)
-            await _first(link.lost, self._stopped, self._changed)
-        if not self._stopping.is_set():
+            await first(link.lost, self._lifetime.stopped, self._changed)
+        if not self._lifetime.stopping.is_set():
             _log.warning("amqp link lost", server=self._server)
 
     def _consumable(self, link: Link) -> frozenset[str]:
@@ -183,7 +156,7 @@ class AmqpTransport:
         One that was left begins anew only when it has room: what is in hand stays bounded however
         often links and consumers change.
         """
-        if self._stopping.is_set() or self._breaker.open:
+        if self._lifetime.stopping.is_set() or self._breaker.open:
             return frozenset()
         allowed = {CONTROL} if link.publisher.blocked else set(self._prefetch)
         return frozenset(
@@ -194,12 +167,10 @@ class AmqpTransport:
 
     def _accept(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
         """Start work on a delivery, apart from the link's own tasks: it outlives the link."""
-        if self._stopping.is_set():
+        if self._lifetime.stopping.is_set():
             return
         self._in_hand[queue] += 1
-        task = asyncio.create_task(self._deliver(link, queue, delivered))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        self._lifetime.begin(self._deliver(link, queue, delivered))
 
     async def _deliver(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
         try:
@@ -221,25 +192,10 @@ class AmqpTransport:
     def _on_change(self) -> None:
         self._changed.set()
 
-    async def _drop_work(self) -> None:
-        for task in self._work:
-            task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
-
     @property
     def _server(self) -> str:
         """Host and port, without the login."""
         return urlsplit(self._url.reveal()).netloc.rpartition("@")[2]
-
-
-async def _first(*events: asyncio.Event, seconds: float | None = None) -> None:
-    """Wait for any of ``events``, or until ``seconds`` have passed."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 def _quiet_libraries() -> None:

@@ -12,5 +12,6 @@ here knows a frame, a queue or a topic.
 ``suspects``    messages that may have ended the broker
 ``worker``      the work, with its retries, and its outcome
 ``breaker``     pauses while the store is down
+``lifetime``    one link after another, and a drain at the end
 ==============  ==================================================================
 """

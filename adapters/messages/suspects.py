@@ -63,7 +63,7 @@ class Incoming(Protocol):
 class Suspects:
     """The suspects of one process; the ledger knows those of all."""
 
-    def __init__(self, ledger: RequestLedger | None, breaker: Breaker, clock: Clock) -> None:
+    def __init__(self, ledger: RequestLedger, breaker: Breaker, clock: Clock) -> None:
         self._ledger = ledger
         self._breaker = breaker
         self._clock = clock
@@ -73,7 +73,7 @@ class Suspects:
     @contextlib.asynccontextmanager
     async def counted(self, incoming: Incoming) -> AsyncIterator[Poison | None]:
         """Work on ``incoming`` inside; Poison if it must not be worked on any more."""
-        if self._ledger is None or incoming.failures < SUSPECT_FAILURES:
+        if incoming.failures < SUSPECT_FAILURES:
             yield None
             return
         turn = self._control_turn if incoming.type in CONTROL_TYPES else self._turn

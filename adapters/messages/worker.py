@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -200,22 +200,23 @@ async def _refused(asked: Asked) -> Answer:
     raise asked.refusal()
 
 
-def answer_headers(answer: Answer, envelope: Envelope) -> dict[str, Any]:
-    """What stands beside an answer on every transport (docs/amqp.md, "An answer")."""
+def answer_headers(answer: Answer, type: str | None, trace: Mapping[str, str]) -> dict[str, Any]:
+    """What stands beside an answer to a request of that type, on every transport (docs/amqp.md,
+    "An answer")."""
     headers: dict[str, Any] = {
         "status": answer.status,
-        "retry": _advice(answer, envelope),
+        "retry": _advice(answer, type),
     }
     if answer.token_id is not None:
         headers["token-id"] = answer.token_id
     if answer.expires_at is not None:
         headers["expires-at"] = answer.expires_at
-    return {**headers, **envelope.trace}
+    return {**headers, **trace}
 
 
-def _advice(answer: Answer, envelope: Envelope) -> str:
+def _advice(answer: Answer, type: str | None) -> str:
     """An answer that is not there yet may be there later; any other 404 stays one."""
-    if envelope.type == RESULT and answer.status == 404:
+    if type == RESULT and answer.status == 404:
         return "later"
     return codec.advice(answer)
 

@@ -21,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from adapters.messages.waiting import unless
 from adapters.mqtt.address import MqttAddress
 from adapters.mqtt.packets import (
     FIRST_FAILURE,
@@ -31,7 +32,6 @@ from adapters.mqtt.packets import (
 )
 from adapters.mqtt.sockets import Socket
 from adapters.mqtt.tolerance import tolerate_unreadable_properties
-from adapters.mqtt.waiting import unless
 
 OPEN_SECONDS = 10.0
 CLOSE_SECONDS = 3.0

@@ -174,7 +174,7 @@ def answer(incoming: Incoming, outcome: Outcome, now: float) -> Properties:
     if correlation is None or len(correlation) > MAX_CORRELATION_BYTES:
         correlation = (incoming.message_id or "").encode()
     return publish_properties(
-        answer_headers(outcome.answer, incoming.envelope()),
+        answer_headers(outcome.answer, incoming.type, incoming.trace),
         ContentType=outcome.content_type,
         CorrelationData=correlation[:MAX_CORRELATION_BYTES],
         MessageExpiryInterval=min(max(useful, MIN_ANSWER_SECONDS), MAX_ANSWER_SECONDS),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from adapters.messages.waiting import first
 from adapters.mqtt.address import MqttAddress
 from adapters.mqtt.client import SUBSCRIBE_SECONDS, MqttClient
 from adapters.mqtt.intake import Intake
@@ -26,7 +27,6 @@ from adapters.mqtt.packets import (
 )
 from adapters.mqtt.slots import Lease, Slots
 from adapters.mqtt.topics import REPLIES, REQUESTS, Lane
-from adapters.mqtt.waiting import first
 from broker.errors import Unavailable
 
 LOOK_SECONDS = 1.0  # between looks at slots that somebody held

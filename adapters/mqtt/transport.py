@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from adapters.messages.lifetime import FIRST_PAUSE_SECONDS, Lifetime
 from adapters.messages.suspects import Suspects
+from adapters.messages.waiting import first, unless
 from adapters.messages.worker import Outcome, Worker
 from adapters.mqtt.address import MqttAddress
 from adapters.mqtt.alone import MAX_LOST_ALONE, Blamed, own_connection
-from adapters.mqtt.client import CLOSE_SECONDS, MqttClient
+from adapters.mqtt.client import MqttClient
 from adapters.mqtt.consumer import Consumer
 from adapters.mqtt.intake import Intake
 from adapters.mqtt.link import Link
@@ -22,13 +23,9 @@ from adapters.mqtt.packets import CannotConnect, Delivery, UnconfirmedError
 from adapters.mqtt.slots import Lease, Slots
 from adapters.mqtt.survivor import Survivor
 from adapters.mqtt.topics import BATCHES, CONTROL, REQUESTS, Lane
-from adapters.mqtt.waiting import first, unless
 from broker.errors import Unavailable
 from broker.ports import Clock, RequestLedger
 
-FIRST_PAUSE_SECONDS = 0.2
-MAX_PAUSE_SECONDS = 10.0
-STEADY_SECONDS = 10.0  # a link that lived this long starts the pauses anew
 BATCHES_IN_WORK = 2
 
 _log = structlog.get_logger(__name__)
@@ -48,7 +45,7 @@ class MqttTransport:
         worker: Worker,
         slots: Slots,
         names: Names,
-        ledger: RequestLedger | None = None,
+        ledger: RequestLedger,
         clock: Clock,
         digest_key: bytes,
         prefetch: int,
@@ -85,13 +82,9 @@ class MqttTransport:
         self._link: Link | None = None  # that requests come over
         self._publishing: Link | None = None  # that answers go over: while it drains, too
         self._problem = "not connected"
-        self._work: set[asyncio.Task[bool]] = set()
         self._blamed = Blamed()
         self._linked = asyncio.Event()  # answers can go out
-        self._stopping = asyncio.Event()  # take no new work
-        self._stopped = asyncio.Event()  # the work in hand is done, or its time is up
-        self._ended = asyncio.Event()
-        self._ended.set()
+        self._lifetime = Lifetime(self._serve, worker.breaker)
 
     @property
     def ready(self) -> bool:
@@ -107,39 +100,23 @@ class MqttTransport:
             return "not consuming: the store is down"
         return None
 
+    @property
+    def in_hand(self) -> int:
+        """Deliveries that came and are not acknowledged."""
+        return self._lifetime.in_hand
+
     async def run(self) -> None:
         """Serve until cancelled or drained."""
-        self._ended.clear()
-        pause = FIRST_PAUSE_SECONDS
-        loop = asyncio.get_running_loop()
-        try:
-            while not self._stopping.is_set():
-                started = loop.time()
-                await self._serve()
-                if loop.time() - started >= STEADY_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
-                await first(self._stopping, seconds=pause)
-                pause = min(pause * 2, MAX_PAUSE_SECONDS)
-        finally:
-            await self._drop_work()
-            await self._breaker.stop()
-            self._ended.set()
+        await self._lifetime.run()
 
     async def drain(self, seconds: float) -> None:
         """Take no more, finish the work in hand within ``seconds``, close.
 
         What is not finished by then stays in the session, unacknowledged.
         """
-        self._stopping.set()
         self._problem = "stopping"
         self._link = None
-        if self._work:
-            await asyncio.wait(self._work, timeout=seconds)
-        await self._drop_work()
-        self._stopped.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * CLOSE_SECONDS):
-                await self._ended.wait()
+        await self._lifetime.drain(seconds)
 
     async def _serve(self) -> None:
         """One link from its opening to its loss; says why it could not be had."""
@@ -166,12 +143,12 @@ class MqttTransport:
             self._linked.set()
             await self._consume(link, lease)
             survivor = asyncio.create_task(self._survivor.run(lease.slot))
-            if not self._stopping.is_set():
+            if not self._lifetime.stopping.is_set():
                 self._link = link
                 self._problem = "the link was lost"
                 _log.info("mqtt consuming", server=self._address.server, slot=lease.slot)
-            await first(link.lost, self._stopped)
-            if not self._stopping.is_set():
+            await first(link.lost, self._lifetime.stopped)
+            if not self._lifetime.stopping.is_set():
                 _log.warning("mqtt link lost", server=self._address.server)
         finally:
             self._linked.clear()
@@ -198,13 +175,11 @@ class MqttTransport:
         self, lane: Lane, client: MqttClient, delivery: Delivery
     ) -> asyncio.Task[bool] | None:
         """Start work on a delivery, apart from the link's own tasks: it outlives the link."""
-        if self._stopping.is_set():
+        if self._lifetime.stopping.is_set():
             return None
         intake = self._lanes[lane]
         intake.enter(client)
-        task = asyncio.create_task(self._deliver(intake, client, delivery))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        task = self._lifetime.begin(self._deliver(intake, client, delivery))
         task.add_done_callback(lambda _: intake.leave())
         return task
 
@@ -261,8 +236,3 @@ class MqttTransport:
         if self._publishing is None:
             raise UnconfirmedError
         return self._publishing
-
-    async def _drop_work(self) -> None:
-        for task in self._work:
-            task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)

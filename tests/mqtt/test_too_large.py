@@ -35,7 +35,7 @@ async def test_an_answer_over_the_servers_limit(
                 wanted = {"token_type": "OPENIDCONNECT", "nonce": "n" * 600, "allow_access": True}
                 await alice.send(translation(wanted=wanted), message_id="large")
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    while not await door.tokens() or transport._work:  # noqa: ASYNC110
+                    while not await door.tokens() or transport.in_hand:  # noqa: ASYNC110
                         await asyncio.sleep(POLL_SECONDS)
                 assert await alice.silent()
                 assert (await alice.ask(translation(user_input("wrong")))).status == 401

@@ -74,7 +74,7 @@ async def test_in_hand_is_bounded(opened: Opened, mosquitto: Mosquitto, alice: C
         most, answered = 0, []
         while len(answered) < 101:
             answered.append((await alice.reply()).correlation)
-            most = max(most, len(transport._work))
+            most = max(most, transport.in_hand)
     assert most <= 4 * 2 + 1
     assert answered.index(b"c-1") < 50
 
@@ -99,7 +99,7 @@ async def test_in_hand_is_bounded_over_lost_links(opened: Opened, alice: Caller)
                 while transport._publishing is link:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
             assert await alice.silent()
-            most = max(most, len(transport._work))
+            most = max(most, transport.in_hand)
         assert most <= 2 * 2
         audit.let_go.set()
         while ids:
