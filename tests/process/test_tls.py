@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from tests.process.conftest import Brokers
 from tests.support.caller import Caller, set_up
+from tests.support.certificates import loopback_certificate
 from tests.support.door import session_input
 from tests.support.planted import USER_PASSWORD, Planted
 from tests.support.process import remint
@@ -27,29 +21,11 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  # to be refused
 @pytest.fixture
 def tls(tmp_path: Path) -> dict[str, str]:
     """Settings with a certificate for 127.0.0.1 that was made for this test."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "remint test")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    (tmp_path / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (tmp_path / "tls.key").write_bytes(pem)
+    certificate, key = loopback_certificate(tmp_path)
     return {
         "HTTP__TLS": "on",
-        "HTTP__TLS_CERTIFICATE": str(tmp_path / "tls.crt"),
-        "HTTP__TLS_KEY": str(tmp_path / "tls.key"),
+        "HTTP__TLS_CERTIFICATE": str(certificate),
+        "HTTP__TLS_KEY": str(key),
     }
 
 
