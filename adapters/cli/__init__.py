@@ -16,6 +16,7 @@ from adapters.cli import (
     dead,
     instances,
     keys,
+    plugged,
     realms,
     serving,
     store,
@@ -50,6 +51,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(dead.app, name="dead")
 translating.add_to(app)
 transfer.add_to(app)
+plugged.add_to(app)
 
 
 def main() -> None:
