@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from broker.errors import InvalidInstance
 from broker.model import (
@@ -22,8 +23,58 @@ from broker.model import (
     TokenType,
     instance_id,
 )
+from broker.output_options import (
+    ACTIVE_KEY,
+    DEFAULT_LIFETIME_SECONDS,
+    AuthTarget,
+    KeyStore,
+    OidcEncryption,
+    OidcOptions,
+    OidcPlugIns,
+    Recipient,
+    Saml2Encryption,
+    Saml2Options,
+    Saml2PlugIns,
+    SigningKey,
+)
 
-DEFAULT_LIFETIME_SECONDS = 600
+__all__ = [
+    "ACTIVE_KEY",
+    "DEFAULT_LIFETIME_SECONDS",
+    "EC_ALGORITHMS",
+    "HMAC_ALGORITHMS",
+    "KEY_REFERENCES",
+    "MAX_LIFETIME_SECONDS",
+    "MAX_REQUESTERS",
+    "MAX_REQUESTER_LENGTH",
+    "MAX_TRANSFORMS",
+    "MAX_URL_ELEMENT_LENGTH",
+    "MIN_HMAC_SECRET_BYTES",
+    "NOTHING",
+    "OIDC_ALGORITHMS",
+    "REQUESTER_TRANSPORTS",
+    "RSA_ALGORITHMS",
+    "SAML2_ALGORITHMS",
+    "STANDARD_INPUTS",
+    "STANDARD_OUTPUTS",
+    "STANDARD_TYPES",
+    "UNSIGNED",
+    "AuthTarget",
+    "Instance",
+    "KeyStore",
+    "OidcEncryption",
+    "OidcOptions",
+    "OidcPlugIns",
+    "Problem",
+    "Recipient",
+    "Saml2Encryption",
+    "Saml2Options",
+    "Saml2PlugIns",
+    "SigningKey",
+    "Transform",
+    "compiled",
+]
+
 MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 MIN_HMAC_SECRET_BYTES = 32  # RFC 7518 section 3.2: at least the hash's size
 MAX_URL_ELEMENT_LENGTH = 128
@@ -46,7 +97,8 @@ SAML2_ALGORITHMS = RSA_ALGORITHMS | EC_ALGORITHMS
 UNSIGNED = "NONE"  # publishes, as in the reference, and is refused at issue
 KEY_REFERENCES = frozenset({"NONE", "JKU", "JWK", "X5U", "X5C", "X5T", "X5TS256"})
 
-ACTIVE_KEY = "active"
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,47 +111,15 @@ class Transform:
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
-    """Which key signs: the realm's active one of that kind, one by ``kid``, or a secret."""
-
-    algorithm: str
-    alias: str = ACTIVE_KEY
-    secret: Secret | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Saml2Options:
-    """How this instance writes assertions. ``signing_key`` None means unsigned."""
-
-    issuer: str
-    audience: str
-    recipient: str | None = None
-    name_id_format: str | None = None
-    lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS
-    attribute_map: Mapping[str, str] = field(default_factory=dict)
-    signing_key: SigningKey | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OidcOptions:
-    """How this instance writes ID tokens."""
-
-    issuer: str
-    audience: tuple[str, ...]
-    signing_key: SigningKey
-    authorized_party: str | None = None
-    lifetime_seconds: int = DEFAULT_LIFETIME_SECONDS
-    claim_map: Mapping[str, str] = field(default_factory=dict)
-    public_key_reference: str = "NONE"
-    multi_valued_as_array: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Instance:
     """A published STS, immutable. ``id`` joins realm and URL element: the deployment sub path.
 
     ``cancel_with_parent``: tokens that it issued from a token of ours are cancelled with that one.
-    ``requesters``: by transport, the names of those who alone may ask there.
+    ``requesters``: by transport, the names of those who alone may ask there. ``auth_targets``: who
+    checks each type of input. ``certificate_header``: where a TLS offloader among
+    ``offload_hosts`` (addresses, networks, or ``any``) puts a client's certificate; None for the
+    certificate of our own TLS connection. ``custom_validators`` and ``custom_providers``: plug-ins
+    by the custom token type that they check or issue.
     """
 
     realm: str
@@ -109,7 +129,12 @@ class Instance:
     oidc: OidcOptions | None = None
     persist_issued_tokens: bool = False
     cancel_with_parent: bool = False
-    requesters: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    requesters: Mapping[str, frozenset[str]] = field(default_factory=lambda: NOTHING)
+    auth_targets: Mapping[TokenType, AuthTarget] = field(default_factory=lambda: NOTHING)
+    certificate_header: str | None = None
+    offload_hosts: tuple[str, ...] = ()
+    custom_validators: Mapping[TokenType, str] = field(default_factory=lambda: NOTHING)
+    custom_providers: Mapping[TokenType, str] = field(default_factory=lambda: NOTHING)
     revision: str = "0"
     # Derived, once: every request asks for them.
     id: str = field(init=False, compare=False)
