@@ -114,7 +114,7 @@ def error_body(error: BaseException) -> dict[str, Any]:
     body: dict[str, Any] = {"code": status, "reason": reason, "message": message}
     if isinstance(error, NotJson):
         body["detail"] = error.where
-    elif isinstance(error, errors.InvalidInstance):
+    elif isinstance(error, errors.InvalidDocument):
         body["detail"] = [{"key": key, "message": said} for key, said in error.problems]
     return body
 

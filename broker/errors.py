@@ -7,7 +7,9 @@
     │   ├── InvalidRequest           the request cannot be understood
     │   │   ├── UnsupportedTransform     this instance does not offer that pair
     │   │   ├── UnsupportedTokenType     nobody here knows that type
-    │   │   ├── InvalidInstance          an instance document breaks rules; all of them are listed
+    │   │   ├── InvalidDocument          a document breaks rules; all of them are listed
+    │   │   │   ├── InvalidInstance          that of an instance
+    │   │   │   └── InvalidIssuer            that of a trusted issuer
     │   │   └── CannotIssue              the instance is not set up for the token asked for
     │   ├── RequestExpired           its deadline passed before work began
     │   ├── InvalidToken             the subject token proves nothing
@@ -69,12 +71,20 @@ class UnsupportedTokenType(InvalidRequest):
     """No handler knows this token type."""
 
 
-class InvalidInstance(InvalidRequest):
-    """An instance document breaks rules; ``problems`` lists each as (key, sentence)."""
+class InvalidDocument(InvalidRequest):
+    """A document breaks rules; ``problems`` lists each as (key, sentence)."""
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{key}: {sentence}" for key, sentence in problems))
         self.problems = tuple(problems)
+
+
+class InvalidInstance(InvalidDocument):
+    """The document of an instance breaks rules."""
+
+
+class InvalidIssuer(InvalidDocument):
+    """The document of a trusted issuer breaks rules."""
 
 
 class CannotIssue(InvalidRequest):

@@ -74,7 +74,7 @@ def requester_scope(requester: Requester) -> str:
 
 def quota_scope(principal: Principal, key: bytes) -> str:
     """Whose quota a stranger's request counts against: a subject's, however its token is spelt."""
-    parts = (principal.realm, principal.method, principal.name)
+    parts = (principal.realm, principal.method, principal.account)
     return "principal:" + _keyed(key, b"quota", *map(_bytes, parts)).hex()
 
 

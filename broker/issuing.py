@@ -82,7 +82,7 @@ def record_of(
         type=issued.type,
         instance=plan.instance.id,
         realm=plan.instance.realm,
-        principal=principal.name,
+        principal=principal.account,
         issued_at=claim.issued_at,
         expires_at=answer.expires_at or claim.expires_at,
         key_id=claim.key_id,

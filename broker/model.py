@@ -142,13 +142,27 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """What a subject token says of the login behind it: passed on as it is, never raised.
+
+    ``at`` is ``auth_time`` in seconds since the epoch, ``context`` is ``acr`` and ``methods`` are
+    ``amr`` (OpenID Connect Core 1.0, section 2); None and empty where it says nothing.
+    """
+
+    at: int | None = None
+    context: str | None = None
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who a validated token speaks for. Only validators make one.
 
     ``attributes`` is None while nobody has read the profile; ``not_after`` (seconds since the
     epoch) bounds what may be issued for it; ``session_id`` is the session that came in or stands
     behind it; ``parent`` the id of the token of ours it was shown with; ``one_time_token`` names a
-    token that may be used once.
+    token that may be used once. ``foreign`` is set for who is no user of ours (``trust.account``).
+    ``login`` is what another issuer says of the login.
     """
 
     name: str
@@ -160,6 +174,14 @@ class Principal:
     session_id: Secret | None = None
     parent: str | None = None
     one_time_token: str | None = None
+    foreign: str | None = None
+    login: Login | None = None
+
+    @property
+    def account(self) -> str:
+        """The name in records, quotas and the audit, where a foreign subject is never mistaken for
+        a user of ours."""
+        return self.name if self.foreign is None else self.foreign
 
 
 @dataclass(frozen=True, slots=True)

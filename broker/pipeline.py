@@ -257,7 +257,7 @@ class Pipeline:
 
     async def _validate(self, attempt: Attempt, plan: Plan) -> Principal:
         principal = await self._principal(plan)
-        attempt.principal = principal.name
+        attempt.principal = principal.account
         if principal.parent is not None and not await self._family.has(principal.parent):
             raise InvalidToken(
                 "this token was taken back, or one it was issued from", detail="its parent is gone"
@@ -317,7 +317,7 @@ class Pipeline:
             token_id=issued.token_id,
             token_type=issued.type,
             digest=issued.digest.hex(),
-            principal=principal.name,
+            principal=principal.account,
             expires_at=expires_at,
         )
         return self._events.prepare(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from broker.ports import (
     Authenticator,
+    IssuerKeys,
     SessionStore,
     TokenProvider,
     TokenStore,
@@ -27,6 +28,7 @@ class Ports:
     sessions: SessionStore
     users: UserStore
     tokens: TokenStore
+    issuers: IssuerKeys
 
 
 @dataclass(frozen=True, slots=True)

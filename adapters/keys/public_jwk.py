@@ -75,7 +75,7 @@ def public_key(jwk: Any, use: str) -> PublicKey:
     try:
         if jwk["kty"] == "EC":
             return _ec(jwk)
-        return _rsa(jwk) if jwk["kty"] == "RSA" else _ed25519(jwk)
+        return rsa_key(jwk) if jwk["kty"] == "RSA" else ed25519_key(jwk)
     except UnusableKey:
         raise
     except ValueError:
@@ -98,7 +98,7 @@ def _check_purpose(jwk: Mapping[str, Any], use: str, algorithm: str) -> None:
 def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     if jwk.get("crv") != "P-256":
         raise UnusableKey('its crv must be "P-256"')
-    x, y = (_bytes(jwk, name) for name in ("x", "y"))
+    x, y = (octets(jwk, name) for name in ("x", "y"))
     if len(x) != P256_COORDINATE_BYTES or len(y) != P256_COORDINATE_BYTES:
         raise UnusableKey(f"x and y must have {P256_COORDINATE_BYTES} bytes each")
     numbers = ec.EllipticCurvePublicNumbers(
@@ -107,8 +107,15 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     return numbers.public_key()  # refuses a point that is not on the curve
 
 
-def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
-    n, e = (int.from_bytes(_bytes(jwk, name), "big") for name in ("n", "e"))
+def rsa_key(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
+    """The key in ``n`` and ``e``. Raises UnusableKey, and ValueError for numbers that are none."""
+    n, e = (int.from_bytes(octets(jwk, name), "big") for name in ("n", "e"))
+    check_rsa(n, e)
+    return rsa.RSAPublicNumbers(e, n).public_key()
+
+
+def check_rsa(n: int, e: int) -> None:
+    """Raises UnusableKey for an RSA key that is too small, too large or from a weak generator."""
     if not MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS:
         raise UnusableKey(f"an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
     if e < MIN_RSA_EXPONENT or not e % 2 or e.bit_length() > MAX_RSA_EXPONENT_BITS:
@@ -117,19 +124,20 @@ def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
         raise UnusableKey("its numbers are no public key")
     if all(n % prime in _powers(prime) for prime in _ROCA_PRIMES):
         raise UnusableKey("its numbers are those of a weak generator (ROCA); make another key")
-    return rsa.RSAPublicNumbers(e, n).public_key()
 
 
-def _ed25519(jwk: Mapping[str, Any]) -> ed25519.Ed25519PublicKey:
+def ed25519_key(jwk: Mapping[str, Any]) -> ed25519.Ed25519PublicKey:
+    """The key in ``x`` (RFC 8037, section 2). Raises UnusableKey, and ValueError."""
     if jwk.get("crv") != "Ed25519":
         raise UnusableKey('its crv must be "Ed25519"')
-    x = _bytes(jwk, "x")
+    x = octets(jwk, "x")
     if len(x) != ED25519_BYTES:
         raise UnusableKey(f"x must have {ED25519_BYTES} bytes")
     return ed25519.Ed25519PublicKey.from_public_bytes(x)
 
 
-def _bytes(jwk: Mapping[str, Any], name: str) -> bytes:
+def octets(jwk: Mapping[str, Any], name: str) -> bytes:
+    """A member in base64url, in its one spelling. Raises UnusableKey."""
     value = jwk.get(name)
     if not isinstance(value, str) or len(value) > MAX_MEMBER_LENGTH:
         raise UnusableKey(f"{name} must be a string in base64url")

@@ -139,6 +139,10 @@ class KeyRing(Rotation):
         signing = keys.jwks(self._clock.now()) if keys is not None else []
         return {"keys": [*signing, *self.encryption.jwks(normal_realm(realm))]}
 
+    def knows(self, key_id: str) -> bool:
+        """Whether a key of that name is in the ring of any realm."""
+        return any(ring.certificate(key_id) is not None for ring in self._store.realms.values())
+
     def list(self, realm: str) -> list[RingKey]:
         """The realm's keys, revoked ones too, oldest first."""
         keys = self._of(realm)

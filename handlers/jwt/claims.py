@@ -32,12 +32,27 @@ def id_token_claims(options: OidcOptions, order: IssueOrder, nonce: str | None) 
         claims["nonce"] = nonce
     claims["iat"] = claim.issued_at
     claims["exp"] = order.expires_at
-    claims["auth_time"] = claim.issued_at
+    claims.update(_login(order))
     claims["jti"] = claim.token_id
     for name, values in order.claims.values.items():
         if name not in REGISTERED_CLAIMS:
             claims[name] = _value(values, options.multi_valued_as_array)
     return claims
+
+
+def _login(order: IssueOrder) -> dict[str, Any]:
+    """What another issuer said of the login, no more than that; our own logins are of now."""
+    login = order.principal.login
+    if login is None:
+        return {"auth_time": order.claim.issued_at}
+    said: dict[str, Any] = {}
+    if login.at is not None:
+        said["auth_time"] = login.at
+    if login.context is not None:
+        said["acr"] = login.context
+    if login.methods:
+        said["amr"] = list(login.methods)
+    return said
 
 
 def _value(values: tuple[str, ...], as_array: bool) -> str | list[str]:

@@ -66,7 +66,7 @@ class OidcProvider:
         token = await jws.signed(claims, order.signer, with_jwk=_shows_key(options))
         if len(token) > MAX_TOKEN_LENGTH:
             raise CannotIssue(f"the ID token would be longer than {MAX_TOKEN_LENGTH} characters")
-        name = _named(token)
+        name = named(token)
         return IssuedToken(
             type=OPENIDCONNECT,
             token_id=order.claim.token_id,
@@ -78,10 +78,11 @@ class OidcProvider:
     def name(self, state: Mapping[str, Any]) -> TokenName:
         """Any string has a name, JWT or not; one that was never issued just has no record."""
         token = text_member(state, "oidc_id_token", MAX_TOKEN_LENGTH, may_be_empty=True)
-        return _named(token.encode())
+        return named(token.encode())
 
 
-def _named(token: bytes) -> TokenName:
+def named(token: bytes) -> TokenName:
+    """How the record of an ID token is found, and what it must have."""
     # SHA-1 only gives the record its public name; the SHA-256 beside it is what gets compared.
     alias = hashlib.sha1(token, usedforsecurity=False).hexdigest().upper()
     return TokenName(alias=alias, digest=hashlib.sha256(token).digest())

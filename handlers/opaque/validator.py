@@ -6,8 +6,9 @@ from hmac import compare_digest
 
 from broker.errors import InvalidToken
 from broker.instance import Instance
-from broker.model import Principal, ReceivedToken
-from broker.ports import TokenName, TokenStore, UserStore
+from broker.model import Login, Principal, ReceivedToken, TokenRecord
+from broker.ports import IssuerKeys, TokenName, TokenStore, UserStore
+from broker.trust import account_parts
 from handlers.opaque.provider import OPAQUE, read
 
 UNKNOWN = "this token is not known here, or it has ended"
@@ -18,9 +19,10 @@ class OpaqueValidator:
 
     token_type = OPAQUE
 
-    def __init__(self, tokens: TokenStore, users: UserStore) -> None:
+    def __init__(self, tokens: TokenStore, users: UserStore, issuers: IssuerKeys) -> None:
         self._tokens = tokens
         self._users = users
+        self._issuers = issuers
 
     def parse(self, token: ReceivedToken) -> TokenName:
         return read(token.unverified)
@@ -35,6 +37,9 @@ class OpaqueValidator:
             or not compare_digest(record.digest, credential.digest)
         ):
             raise InvalidToken(UNKNOWN)
+        foreign = account_parts(record.principal)
+        if foreign is not None:
+            return self._of_another_issuer(record, *foreign)
         user = await self._users.get(record.realm, record.principal)
         if user is None or not user.active:
             raise InvalidToken(UNKNOWN, detail="the token's user is gone or inactive")
@@ -47,4 +52,22 @@ class OpaqueValidator:
             not_after=record.expires_at,
             parent=record.alias,
             one_time_token=record.token_id,
+        )
+
+    def _of_another_issuer(self, record: TokenRecord, issuer: str, subject: str) -> Principal:
+        """Whoever a trusted issuer spoke for; the claims that came with it are not kept."""
+        trust = self._issuers.find(record.realm, issuer)
+        if trust is None or trust.rules.link_local_users:
+            raise InvalidToken(UNKNOWN, detail="the issuer of its subject is not trusted any more")
+        return Principal(
+            name=trust.rules.named(subject),
+            realm=record.realm,
+            method=OPAQUE,
+            attributes={},
+            authenticated_at=record.issued_at,
+            not_after=record.expires_at,
+            parent=record.alias,
+            one_time_token=record.token_id,
+            foreign=record.principal,
+            login=Login(),
         )

@@ -36,7 +36,7 @@ KINDS = sorted(
 
 
 def _made(kind: type[errors.RemintError]) -> errors.RemintError:
-    if issubclass(kind, errors.InvalidInstance):
+    if issubclass(kind, errors.InvalidDocument):
         return kind([("key", "sentence")])
     if issubclass(kind, errors.TooManyAttempts):
         return kind("sentence", retry_after=7)

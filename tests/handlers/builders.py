@@ -25,7 +25,7 @@ from broker.model import (
     User,
     VerifiedClaims,
 )
-from broker.ports import IssueOrder, Signer, TokenProvider, TokenQuery
+from broker.ports import IssueOrder, Signer, TokenProvider, TokenQuery, Trust
 
 NOW = 1_700_000_000
 ENTROPY = bytes(range(32))
@@ -92,6 +92,23 @@ def received(token_type: Any, **members: Any) -> ReceivedToken:
 
 def requested(token_type: Any, **members: Any) -> RequestedToken:
     return RequestedToken(token_type, members)
+
+
+class Issuers:
+    """IssuerKeys of a realm that trusts nobody, or just ``trust``."""
+
+    def __init__(self, trust: Trust | None = None) -> None:
+        self.trust = trust
+
+    def find(self, realm: str, issuer: str) -> Trust | None:
+        fits = self.trust is not None and (realm, issuer) == (
+            self.trust.rules.realm,
+            self.trust.rules.issuer,
+        )
+        return self.trust if fits else None
+
+    def any(self, realm: str) -> bool:
+        return self.trust is not None and realm == self.trust.rules.realm
 
 
 class Tokens:

@@ -13,13 +13,13 @@ from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME
 from broker.registry import Registry
 from handlers import Ports, catalog
 from handlers.opaque.provider import OPAQUE
-from tests.handlers.builders import Passwords, Sessions, Tokens, Users, user
+from tests.handlers.builders import Issuers, Passwords, Sessions, Tokens, Users, user
 
 ROOT = Path(__file__).parents[2]
 
 
 def ports() -> Ports:
-    return Ports(Passwords(user(), "x"), Sessions(), Users(), Tokens())
+    return Ports(Passwords(user(), "x"), Sessions(), Users(), Tokens(), Issuers())
 
 
 def registry() -> Registry:
@@ -29,7 +29,7 @@ def registry() -> Registry:
 
 def test_built_in_token_types() -> None:
     """The built-ins are those of the list, each with the directions that it has."""
-    assert registry().inputs == {USERNAME, OPENAM, OPAQUE}
+    assert registry().inputs == {USERNAME, OPENAM, OPENIDCONNECT, OPAQUE}
     assert registry().outputs == {SAML2, OPENIDCONNECT, OPAQUE}
 
 
@@ -45,8 +45,9 @@ def test_every_folder_is_in_the_list() -> None:
 
 PROOF = """
 from handlers import Ports, catalog
-offered = catalog.handlers(Ports(None, None, None, None))
-print(sorted({v.token_type for v in catalog.validators(offered)} - {"USERNAME", "OPENAM"}))
+offered = catalog.handlers(Ports(None, None, None, None, None))
+known = {"USERNAME", "OPENAM", "OPENIDCONNECT"}
+print(sorted({v.token_type for v in catalog.validators(offered)} - known))
 print(sorted({p.token_type for p in catalog.providers(offered)} - {"SAML2", "OPENIDCONNECT"}))
 """
 

@@ -12,7 +12,17 @@ from broker.errors import InvalidRequest, InvalidToken
 from broker.model import SAML2, TokenRecord
 from handlers.opaque.provider import MAX_OPAQUE_TOKEN_LENGTH, OPAQUE, OpaqueProvider
 from handlers.opaque.validator import OpaqueValidator
-from tests.handlers.builders import ENTROPY, NOW, Tokens, Users, instance, order, received, user
+from tests.handlers.builders import (
+    ENTROPY,
+    NOW,
+    Issuers,
+    Tokens,
+    Users,
+    instance,
+    order,
+    received,
+    user,
+)
 
 PROVIDER = OpaqueProvider()
 OWNER = user()
@@ -48,7 +58,7 @@ def test_record_is_always_kept_and_nothing_is_signed() -> None:
 async def test_good_token_gives_its_principal_once() -> None:
     """A known token speaks for its principal until it expires, and may be spent once."""
     token, record = await issued()
-    validator = OpaqueValidator(Tokens(record), Users(OWNER))
+    validator = OpaqueValidator(Tokens(record), Users(OWNER), Issuers())
     credential = validator.parse(received(OPAQUE, opaque_token=token))
     found = await validator.validate(credential, instance(), NOW + 599)
     assert (found.name, found.realm, found.method) == ("demo", "/", OPAQUE)
@@ -73,7 +83,8 @@ async def test_token_that_is_not_good_is_refused_in_the_same_words(
 ) -> None:
     """Expiry, realm, type, digest and presence must each hold, and the refusal tells none apart."""
     token, record = await issued()
-    validator = OpaqueValidator(Tokens(replace(record, **changes)), Users(OWNER))  # type: ignore[arg-type]
+    record = replace(record, **changes)  # type: ignore[arg-type]
+    validator = OpaqueValidator(Tokens(record), Users(OWNER), Issuers())
     credential = validator.parse(received(OPAQUE, opaque_token=token))
     with pytest.raises(InvalidToken) as refusal:
         await validator.validate(credential, instance(), NOW)
@@ -86,7 +97,7 @@ async def test_token_that_is_not_good_is_refused_in_the_same_words(
 def test_member_must_be_a_token(value: object) -> None:
     """What cannot be a token is refused by name, at validation as at validate and cancel."""
     with pytest.raises(InvalidRequest, match="opaque_token"):
-        OpaqueValidator(Tokens(), Users()).parse(received(OPAQUE, opaque_token=value))
+        OpaqueValidator(Tokens(), Users(), Issuers()).parse(received(OPAQUE, opaque_token=value))
     with pytest.raises(InvalidRequest, match="opaque_token"):
         PROVIDER.name({"opaque_token": value})
 
@@ -102,7 +113,7 @@ async def test_presented_token_has_the_name_it_was_issued_under() -> None:
 async def test_token_of_nobody_is_refused(users: Users) -> None:
     """A token whose user was removed or made inactive proves nothing any more."""
     token, record = await issued()
-    validator = OpaqueValidator(Tokens(record), users)
+    validator = OpaqueValidator(Tokens(record), users, Issuers())
     credential = validator.parse(received(OPAQUE, opaque_token=token))
     with pytest.raises(InvalidToken):
         await validator.validate(credential, instance(), NOW)

@@ -1,0 +1,262 @@
+"""The issuers that realms trust: looked up for requests, changed by administrators."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from adapters.issuers import document, draft, fetching, sources
+from adapters.issuers.document import MAX_ISSUERS, PREFIX, Rows, document_name, realm_of
+from adapters.issuers.draft import Draft
+from adapters.issuers.fetching import Fetcher
+from adapters.issuers.jwk_set import UnusableSet
+from adapters.issuers.sources import FetchedKeys, KeySource
+from adapters.issuers.verification import PublicVerifier
+from broker.errors import Conflict, InvalidIssuer, NotFound, PreconditionFailed, Unavailable
+from broker.model import Secret
+from broker.policy import shown
+from broker.ports import ConfigurationStore, VerificationKey
+from broker.trust import TrustedIssuer
+
+MAX_ATTEMPTS = 100
+"""How often a change is tried anew because another broker was faster."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A trusted issuer, ready (port Trust)."""
+
+    rules: TrustedIssuer
+    source: KeySource
+    document: Mapping[str, Any]
+    named_ours: bool
+    is_ours: Callable[[str], bool]
+
+    async def keys(self, algorithm: str, kid: str | None) -> Sequence[VerificationKey]:
+        return await self.source.keys(algorithm, kid)
+
+    def ours(self, key: VerificationKey) -> bool:
+        thumbprint = key.thumbprint if isinstance(key, PublicVerifier) else None
+        return self.named_ours or (thumbprint is not None and self.is_ours(thumbprint))
+
+
+class TrustedIssuers:
+    """The trusted issuers of all realms (port IssuerKeys).
+
+    ``url`` is this broker's own name as an issuer, ``jwks`` gives a realm's own keys and
+    ``is_ours`` says of a ``kid`` whether it is among those of any realm.
+    """
+
+    def __init__(
+        self,
+        configuration: ConfigurationStore,
+        *,
+        url: str,
+        jwks: Callable[[str], Mapping[str, Any]],
+        is_ours: Callable[[str], bool],
+    ) -> None:
+        self._configuration = configuration
+        self._url = url
+        self._jwks = jwks
+        self._is_ours = is_ours
+        self._fetcher = Fetcher()
+        self._generation: int | None = None
+        self._looking = asyncio.Lock()
+        self._realms: dict[str, dict[str, Issuer]] = {}
+
+    # -- looking up --------------------------------------------------------------------------
+
+    def find(self, realm: str, issuer: str) -> Issuer | None:
+        return self._realms.get(realm, {}).get(issuer)
+
+    def any(self, realm: str) -> bool:
+        return bool(self._realms.get(realm))
+
+    # -- keeping up --------------------------------------------------------------------------
+
+    async def refresh(self) -> bool:
+        """See what other brokers changed; False if the store could not be asked, and then those
+        known here serve on."""
+        try:
+            async with self._looking:  # many requests wait for one look
+                generation = await self._configuration.generation()
+                if generation != self._generation:
+                    await self._read_all()
+                    self._generation = generation
+        except Unavailable:
+            return False
+        return True
+
+    async def close(self) -> None:
+        for issuers in self._realms.values():
+            for issuer in issuers.values():
+                if isinstance(issuer.source, FetchedKeys):
+                    await issuer.source.close()
+        await self._fetcher.close()
+
+    async def _read_all(self) -> None:
+        documents = await self._configuration.list(PREFIX)
+        found = {
+            (realm := realm_of(name)): self._compiled(realm, raw) for name, raw in documents.items()
+        }
+        self._realms = {realm: issuers for realm, issuers in found.items() if issuers}
+
+    def _compiled(self, realm: str, raw: bytes) -> dict[str, Issuer]:
+        """By issuer. A document that cannot be read never takes the place of a good one."""
+        known = self._realms.get(realm, {})
+        try:
+            drafts = [
+                draft.decoded(realm, row, any_file=True) for row in document.read(raw).values()
+            ]
+            return {each.rules.issuer: self._ready(each, known) for each in drafts}
+        except (Unavailable, InvalidIssuer, UnusableSet) as error:
+            _log.error("cannot read the trusted issuers of a realm", realm=realm, why=str(error))
+            return known
+
+    def _ready(self, found: Draft, known: Mapping[str, Issuer]) -> Issuer:
+        """What was fetched for an issuer is kept as long as it comes from the same place."""
+        before = known.get(found.rules.issuer)
+        if before is not None and before.document == found.document:
+            return before
+        same_place = before is not None and _place(before.document) == _place(found.document)
+        return Issuer(
+            rules=found.rules,
+            source=before.source if before is not None and same_place else self._source(found),
+            document=found.document,
+            named_ours=found.rules.issuer.rstrip("/") == self._url.rstrip("/"),
+            is_ours=self._is_ours,
+        )
+
+    def _source(self, found: Draft) -> KeySource:
+        [(kind, value)] = found.source.items()
+        issuer, realm = found.rules.issuer, found.rules.realm
+        if kind == "jwks":
+            return sources.WrittenKeys(value)
+        if kind == "client_secret":
+            return sources.SharedSecret(Secret(value))
+        if kind == "own_keys":
+            return sources.OwnKeys(lambda: self._jwks(realm))
+        if kind == "jwks_file":
+            fetch = fetching.from_file(Path(value))
+            return FetchedKeys(fetch, issuer, fresh_seconds=sources.FILE_FRESH_SECONDS)
+        if kind == "jwks_url":
+            return FetchedKeys(self._fetcher.from_url(value), issuer)
+        return FetchedKeys(self._fetcher.by_discovery(issuer), issuer)
+
+    # -- administration ----------------------------------------------------------------------
+
+    async def list(self, realm: str) -> list[Mapping[str, Any]]:
+        """The documents of a realm's issuers, by name, with their secrets. Raises Unavailable."""
+        return [*(await self._rows(realm)).values()]
+
+    async def get(self, realm: str, name: str) -> Mapping[str, Any]:
+        """Raises NotFound, Unavailable."""
+        row = (await self._rows(realm)).get(name)
+        if row is None:
+            raise NotFound(f"this realm trusts no issuer called {shown(name)}")
+        return row
+
+    async def create(self, realm: str, state: Any) -> Mapping[str, Any]:
+        """Raises InvalidIssuer, Conflict, Unavailable."""
+
+        def step(rows: Rows) -> Draft:
+            made = draft.decoded(realm, draft.with_kept_secret(state, None))
+            if made.rules.name in rows:
+                raise Conflict(f"there is a trusted issuer {made.rules.name} already")
+            return made
+
+        return await self._changed(realm, step)
+
+    async def put(
+        self,
+        realm: str,
+        name: str,
+        state: Any,
+        expected: str | None = None,
+        *,
+        must_exist: bool = False,
+    ) -> tuple[Mapping[str, Any], bool]:
+        """The issuer as it is kept now, and whether it is new. ``expected`` is the revision that
+        the caller saw. Raises InvalidIssuer, PreconditionFailed, Conflict, Unavailable."""
+        new = False
+
+        def step(rows: Rows) -> Draft:
+            nonlocal new
+            old = rows.get(name)
+            new = old is None
+            if new and (must_exist or expected is not None):
+                raise PreconditionFailed(f"this realm trusts no issuer called {shown(name)}")
+            if old is not None and expected not in (None, document.revision(old)):
+                raise PreconditionFailed("the issuer was changed since that revision was read")
+            kept = draft.with_kept_secret(state, old)
+            if isinstance(kept, Mapping):
+                kept = {"name": name, **kept}
+            made = draft.decoded(realm, kept, file=(old or {}).get("jwks_file"))
+            if made.rules.name != name:
+                raise InvalidIssuer([("name", f"the path says {shown(name)}; say the same here")])
+            return made
+
+        return await self._changed(realm, step), new
+
+    async def load(self, wanted: Draft) -> None:
+        """Bring an issuer that a file declares up to date. Raises Conflict, Unavailable."""
+        await self._changed(wanted.rules.realm, lambda _rows: wanted)
+
+    async def delete(self, realm: str, name: str, expected: str | None = None) -> Mapping[str, Any]:
+        """Raises NotFound, PreconditionFailed, Unavailable."""
+        for _ in range(MAX_ATTEMPTS):
+            raw = await self._configuration.get(document_name(realm))
+            rows = document.read(raw)
+            row = rows.pop(name, None)
+            if row is None:
+                raise NotFound(f"this realm trusts no issuer called {shown(name)}")
+            if expected not in (None, document.revision(row)):
+                raise PreconditionFailed("the issuer was changed since that revision was read")
+            if await self._swapped(realm, raw, rows):
+                return row
+        raise Unavailable("other brokers are changing the issuers; ask again shortly")
+
+    async def _changed(self, realm: str, step: Callable[[Rows], Draft]) -> Mapping[str, Any]:
+        for _ in range(MAX_ATTEMPTS):
+            raw = await self._configuration.get(document_name(realm))
+            rows = document.read(raw)
+            made = step(rows)
+            if rows.get(made.rules.name) == made.document:
+                return made.document
+            rows[made.rules.name] = made.document
+            _check_together(rows, made)
+            if await self._swapped(realm, raw, rows):
+                return made.document
+        raise Unavailable("other brokers are changing the issuers; ask again shortly")
+
+    async def _swapped(self, realm: str, raw: bytes | None, rows: Rows) -> bool:
+        value = document.written(rows.values())
+        if not await self._configuration.swap(document_name(realm), raw, value):
+            return False
+        await self.refresh()
+        return True
+
+    async def _rows(self, realm: str) -> Rows:
+        return document.read(await self._configuration.get(document_name(realm)))
+
+
+def _check_together(rows: Rows, made: Draft) -> None:
+    """Raises Conflict: a token's ``iss`` must lead to one issuer."""
+    same = [name for name, row in rows.items() if row["issuer"] == made.rules.issuer]
+    if len(same) > 1:
+        other = next(name for name in same if name != made.rules.name)
+        raise Conflict(f"the issuer {shown(other)} of this realm has the same iss already")
+    if len(rows) > MAX_ISSUERS:
+        raise Conflict(f"a realm trusts {MAX_ISSUERS} issuers at most")
+
+
+def _place(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the keys come from."""
+    return {name: row[name] for name in (*draft.SOURCES, "issuer") if name in row}
