@@ -21,6 +21,8 @@ from adapters.events.announcer import Announcer
 from adapters.events.cloudevents import CloudEvents
 from adapters.instances import toml
 from adapters.instances.directory import InstanceDirectory
+from adapters.issuers import files as issuer_files
+from adapters.issuers.directory import TrustedIssuers
 from adapters.keys.files import KeyFiles, KeyRingError
 from adapters.keys.ring import KeyRing
 from adapters.keys.root_secret import WrappingKeyError
@@ -69,8 +71,8 @@ async def build(
 
     ``first`` makes what a first start makes; of several workers one does so. ``declared`` also
     brings the store up to date with what settings and files declare: the administrator's password,
-    users, instances. ``on_answered`` runs between the confirm of an AMQP answer and its
-    acknowledgement.
+    users, trusted issuers, instances. ``on_answered`` runs between the confirm of an AMQP answer
+    and its acknowledgement.
     Raises one of ``REFUSALS``, RemintError or OSError when something cannot be opened.
     """
     make_private_folder(settings.state_dir)
@@ -91,6 +93,7 @@ async def build(
         events=events,
         may_change=stores.current,
     )
+    issuers = TrustedIssuers(stores.configuration, url=url, jwks=keys.jwks, is_ours=keys.knows)
     realms = Realms(
         configuration=stores.configuration,
         instances=stores.instances,
@@ -113,6 +116,7 @@ async def build(
         stores,
         keys,
         realms,
+        issuers,
         passwords,
         audit,
         events,
@@ -156,6 +160,7 @@ def _components(
     stores: Stores,
     keys: KeyRing,
     realms: Realms,
+    issuers: TrustedIssuers,
     passwords: Passwords,
     audit: AuditSink,
     events: EventSink,
@@ -167,6 +172,7 @@ def _components(
             sessions=stores.sessions,
             tokens=stores.tokens,
             users=stores.users,
+            issuers=issuers,
         )
     )
     try:
@@ -182,6 +188,7 @@ def _components(
         clock=clock,
         realm_exists=realms.exists,
         allow_short_hmac="short-hmac" in settings.security.allow_legacy_output,
+        refresh=issuers.refresh,
     )
     return Components(
         settings=settings,
@@ -229,6 +236,7 @@ def _components(
         passwords=passwords,
         keys=keys,
         realms=realms,
+        issuers=issuers,
         journal=stores.journal,
     )
 
@@ -248,9 +256,11 @@ def _announcer(settings: Settings, url: str, clock: Clock, stores: Stores) -> An
 
 
 async def _bring_up_to_date(components: Components, stores: Stores) -> None:
-    """What files declare: users and instances."""
+    """What files declare: users, trusted issuers and instances."""
     settings = components.settings
     if settings.users.file is not None:
         await import_file(settings.users.file, stores.users)
+    if settings.issuers.file is not None:
+        await issuer_files.import_file(settings.issuers.file, components.issuers)
     for path in settings.instances:
         await components.instances.load(toml.read(path))

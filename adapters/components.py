@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from adapters.directories.local import Passwords
 from adapters.instances.directory import InstanceDirectory
+from adapters.issuers.directory import TrustedIssuers
 from adapters.keys.ring import KeyRing
 from adapters.realms import Realms
 from adapters.sessions import Sessions
@@ -32,6 +33,7 @@ class Components:
     passwords: Passwords
     keys: KeyRing
     realms: Realms
+    issuers: TrustedIssuers
     journal: Journal
 
     async def realm_exists(self, realm: str) -> bool:

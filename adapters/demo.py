@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from adapters import demo_issuer
 from adapters.components import Components
 from adapters.directories.local import Passwords
 from adapters.settings import Settings
@@ -40,13 +41,15 @@ def settings(given: Settings) -> Settings:
 
 
 async def seed(components: Components) -> None:
-    """The user ``demo`` and the instance ``username-transformer``, where missing or different."""
+    """The user ``demo``, an issuer that is trusted and the instance ``username-transformer``, where
+    missing or different."""
     user = await components.users.get("/", USER)
     fits = user is not None and await components.passwords.matches(
         user.password_hash, Secret(PASSWORD)
     )
     if not fits:  # a new hash would end the sessions of an earlier run
         await components.users.put(await _user(components.passwords))
+    await demo_issuer.trust(components)
     await components.instances.load(instance(components.url))
 
 
@@ -65,7 +68,7 @@ def instance(issuer: str) -> Instance:
         url_element=INSTANCE,
         transforms=tuple(
             Transform(given, wanted)
-            for given in (USERNAME, OPENAM)
+            for given in (USERNAME, OPENAM, OPENIDCONNECT)
             for wanted in (SAML2, OPENIDCONNECT)
         ),
         saml2=Saml2Options(
@@ -102,9 +105,12 @@ class Demo:
         async with aiohttp.ClientSession(base, connector=connector) as http:
             await self._until_ready(http)
             session, shown = await self._login(http), 0
+            audience = self._settings.http.public_url.rstrip("/") or url
+            id_token = demo_issuer.id_token(self._settings.state_dir, audience)
             for given in (
                 {"token_type": USERNAME, "username": USER, "password": PASSWORD},
                 {"token_type": OPENAM, "session_id": session},
+                {"token_type": OPENIDCONNECT, "oidc_id_token": id_token},
             ):
                 for wanted in (
                     {"token_type": OPENIDCONNECT, "nonce": "n-1", "allow_access": True},
@@ -120,7 +126,8 @@ class Demo:
         if not self._once:
             print(
                 f"Serving at {base}. Keys: {base}/oauth2/jwks. {self._administrator()} "
-                f"The user {USER} stays in {self._settings.state_dir}. Stop with Ctrl-C.",
+                f"The user {USER} and the trusted issuer {demo_issuer.NAME} stay in "
+                f"{self._settings.state_dir}. Stop with Ctrl-C.",
                 flush=True,
             )
         return self._once

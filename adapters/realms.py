@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from adapters.issuers.document import document_name
 from adapters.settings_values import RESERVED_REALMS
 from broker.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from broker.model import ROOT_REALM, normal_realm
@@ -118,6 +119,8 @@ class Realms:
             raise Conflict("instances are published in this realm; delete them first")
         if await self._users.list(realm):
             raise Conflict("there are users in this realm; delete them first")
+        if await self._configuration.get(document_name(realm)) is not None:
+            raise Conflict("this realm trusts issuers of tokens; delete them first")
 
 
 def parent_of(realm: str) -> str:

@@ -96,6 +96,7 @@ class Broker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.components.issuers.close()
         self.components.passwords.close()
         await self.stores.close()
         if isinstance(self.audit, AuditFile):
@@ -121,6 +122,7 @@ class Broker:
             try:
                 await self.components.keys.refresh()
                 await self.components.realms.refresh()
+                await self.components.issuers.refresh()
                 if isinstance(self.audit, AuditFile):
                     self.audit.follow()
             except Exception as error:

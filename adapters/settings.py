@@ -165,6 +165,12 @@ class Users(Section):
     )
 
 
+class Issuers(Section):
+    file: Path | None = Field(
+        default=None, description="TOML file of trusted issuers, imported at each start."
+    )
+
+
 class Security(Section):
     allow_legacy_output: list[LegacyOutput] = Field(
         default=["cbc"], description="Weak outputs that an instance may ask for by name."
@@ -308,6 +314,7 @@ class Settings(BaseSettings):
     sessions: Sessions = Sessions()
     passwords: Passwords = Passwords()
     users: Users = Users()
+    issuers: Issuers = Issuers()
     security: Security = Security()
     audit: Audit = Audit()
     answers: Answers = Answers()

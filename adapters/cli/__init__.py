@@ -15,6 +15,7 @@ from adapters.cli import (
     configuration,
     dead,
     instances,
+    issuers,
     keys,
     plugged,
     realms,
@@ -45,6 +46,7 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(realms.app, name="realms")
+app.add_typer(issuers.app, name="issuers")
 app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(store.app, name="store")

@@ -12,6 +12,7 @@ from adapters.http.call import Call, Reply
 from adapters.http.keys import KeyAdministration
 from adapters.http.realms import RealmAdministration
 from adapters.http.sessions import Logins
+from adapters.http.trusted_issuers import IssuerAdministration
 from broker.errors import MethodNotAllowed, NotFound
 from broker.model import normal_realm
 from broker.policy import shown
@@ -29,6 +30,7 @@ class JsonTree:
             "sessions": logins.sessions,
             "users": UserAdministration(components, logins).handle,
             "keys": KeyAdministration(components).handle,
+            "trusted-issuers": IssuerAdministration(components).handle,
             "serverinfo": self._server_info,
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -50,7 +50,8 @@ class SharedKeys(KeySource, Protocol):
 class InstanceDirectory:
     """Resolves instances for requests; publishes, updates and deletes them for administrators.
 
-    ``realm_exists`` says whether an instance may live in a realm.
+    ``realm_exists`` says whether an instance may live in a realm. ``refresh`` catches up with what
+    else is under the store's generation; False if that could not be done.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class InstanceDirectory:
         clock: Clock,
         realm_exists: Callable[[str], bool],
         allow_short_hmac: bool = False,
+        refresh: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._store = store
+        self._refresh = refresh
         self._registry = registry
         self._keys = keys
         self._events = events
@@ -90,6 +93,8 @@ class InstanceDirectory:
         """Noted only when the keys are those of ``generation`` too: a request that runs meanwhile
         does the same, and none signs with keys that are older than its instance."""
         caught_up = await self._keys.refresh()
+        if self._refresh is not None:
+            caught_up = await self._refresh() and caught_up
         self._compiled.clear()
         if caught_up:
             self._generation = generation

@@ -31,6 +31,7 @@ def definitions() -> dict[str, Schema]:
             {
                 USERNAME: {"username": dict(_TEXT), "password": dict(_TEXT)},
                 OPENAM: {"session_id": dict(_TEXT)},
+                OPENIDCONNECT: {"oidc_id_token": dict(_TEXT)},
             },
         ),
         OUTPUT_STATE: _state(

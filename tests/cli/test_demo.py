@@ -25,7 +25,7 @@ def _once(broker: BrokerProcess) -> tuple[int, str, str]:
 
 
 def _shows_all(out: str) -> bool:
-    """Each of the four transforms, with its curl and the token in plain words."""
+    """Each of the six transforms, with its curl and the token in plain words."""
     titles = [line.split(" ─")[0] for line in out.splitlines() if line.startswith("── ")]
     return (
         titles
@@ -34,11 +34,15 @@ def _shows_all(out: str) -> bool:
             "── USERNAME → SAML2",
             "── OPENAM → OPENIDCONNECT",
             "── OPENAM → SAML2",
+            "── OPENIDCONNECT → OPENIDCONNECT",
+            "── OPENIDCONNECT → SAML2",
         ]
-        and out.count("curl --request POST") == 4
+        and out.count("curl --request POST") == 6
         and out.count('"sub": "demo"') == 2
         and out.count(">demo</saml:NameID>") == 2
-        and out.count("<ds:SignatureValue") == 2
+        and out.count('"sub": "https://demo-issuer.example.com#alice"') == 1
+        and out.count(">https://demo-issuer.example.com#alice</saml:NameID>") == 1
+        and out.count("<ds:SignatureValue") == 3
     )
 
 

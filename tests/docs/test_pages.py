@@ -54,7 +54,11 @@ def test_every_error_has_its_code_and_its_row(kind: type[errors.RemintError]) ->
     assert f"\n| `{kind.__name__}` | {code} |" in (ROOT / "docs/errors.md").read_text()
 
 
-@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=str)
+@pytest.mark.parametrize(
+    "page",
+    [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md", ROOT / "bench/README.md"],
+    ids=str,
+)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """Each relative link names a file of the repository, and its heading where it names one."""
     for target in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text()):

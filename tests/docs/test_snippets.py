@@ -13,13 +13,14 @@ import pytest
 
 from adapters.directories import users
 from adapters.instances import toml
+from adapters.issuers import files as issuer_files
 from adapters.settings import Settings
 from broker.instance import compiled
 from broker.model import TokenType
 from tests.docs.conftest import Demo
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "bench/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 OPAQUE = frozenset({TokenType("OPAQUE")})
 RUN_SECONDS = 60
 
@@ -46,12 +47,16 @@ def _name(snippet: object) -> str:
 
 @pytest.mark.parametrize("snippet", _snippets("toml"), ids=_name)
 def test_toml_is_read_as_what_it_is(snippet: Snippet, tmp_path: Path) -> None:
-    """A TOML snippet is an instance, users, or settings without a problem."""
+    """A TOML snippet is an instance, issuers, users, or settings without a problem."""
     document = tomllib.loads(snippet.text)
     if "transforms" in document:
         draft, problems = toml.decode(document)
         assert not problems
         assert compiled(draft, known_inputs=OPAQUE, known_outputs=OPAQUE) == draft
+    elif "issuer" in document:
+        path = tmp_path / "issuers.toml"
+        path.write_text(snippet.text)
+        assert issuer_files.read(path)
     elif "user" in document:
         path = tmp_path / "users.toml"
         path.write_text(snippet.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.model import SAML2, USERNAME, X509
+from broker.model import OPENIDCONNECT, SAML2, USERNAME, X509
 from tests.http.rows import (
     BOBO,
     ENDED,
@@ -14,12 +14,16 @@ from tests.http.rows import (
     cancel,
     oidc,
     saml2,
+    shown_id_token,
     translate,
     validate,
     without,
 )
 from tests.support.door import ASSERTION, ID_TOKEN, session_input, user_input
 from tests.support.planted import MARK
+
+OPAQUE = {"token_type": "OPAQUE"}
+ID_TOKENS = "id-tokens"
 
 NOT_ENCODED = "bm90IGEgY2VydGlmaWNhdGU="  # base64 of something that is no certificate
 
@@ -86,6 +90,20 @@ INPUTS = [
     translate("no session_id", 400, {"token_type": "OPENAM"}, ID_TOKEN),
     translate("session_id not a string", 400, {**session_input(""), "session_id": 5}, ID_TOKEN),
     translate("session_id empty", 400, session_input(""), ID_TOKEN),
+    translate("no oidc_id_token", 400, {"token_type": OPENIDCONNECT}, OPAQUE, instance=ID_TOKENS),
+    *(
+        translate(
+            f"oidc_id_token is {value!r}", 400, shown_id_token(value), OPAQUE, instance=ID_TOKENS
+        )
+        for value in (None, "", 7, ["e30.e30.e30"])
+    ),
+    translate(
+        "no issuer is trusted in the realm of the instance",
+        400,
+        shown_id_token("e30.e30."),
+        OPAQUE,
+        instance=ID_TOKENS,
+    ),
     translate("wrong password", 401, user_input(password=f"wrong-{MARK}"), ID_TOKEN),
     translate("unknown user", 401, user_input(name="nobody"), ID_TOKEN),
     translate("name in another letter case", 401, user_input(name="DEMO"), ID_TOKEN),

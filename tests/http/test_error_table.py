@@ -12,7 +12,7 @@ import pytest
 from adapters.codec import REASONS
 from adapters.instances import forgerock
 from broker.instance import Instance, SigningKey
-from broker.model import SAML2, USERNAME, X509, InstanceDocument
+from broker.model import OPENIDCONNECT, SAML2, USERNAME, X509, InstanceDocument
 from tests.http import rows_envelope, rows_presented, rows_translate
 from tests.http.rows import BOBO, ENDED, EXPIRED_ASSERTION, EXPIRED_JWT, IDLE, LIVE, Row
 from tests.support import door as doors
@@ -65,6 +65,7 @@ async def table(tmp_path: Path, planted: Planted, said: list[str]) -> AsyncItera
         await door.publish(
             an_instance("assertions-only", transforms=(pair(USERNAME, SAML2),)),
             an_instance("keeps-nothing", persist=False),
+            an_instance(rows_translate.ID_TOKENS, transforms=(pair(OPENIDCONNECT, "OPAQUE"),)),
             an_instance("not-yet", transforms=(pair(X509, SAML2),)),
             an_instance("unsigned", oidc="NONE"),
             an_instance("inside", realm=REALM),
