@@ -15,7 +15,8 @@ from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from adapters.amqp.alarm import Alarm
-from adapters.amqp.publish import LinkLostError, UnconfirmedError, publish
+from adapters.amqp.publish import LinkLostError, UnconfirmedError, nothing, publish
+from adapters.amqp.quiet import QuietQueues
 
 ATTEMPTS = 2
 OPEN_SECONDS = 5.0
@@ -25,16 +26,19 @@ CLOSE_SECONDS = 2.0
 class Alone:
     """Opened at the first such message; ``connect`` makes its connection.
 
-    ``changed`` is called when the message server begins or ends to take no answers.
+    ``changed`` is called when the message server begins or ends to take no answers. ``quiet`` are
+    the queues of the link that it belongs to.
     """
 
     def __init__(
         self,
         connect: Callable[[], Awaitable[AbstractConnection]],
         changed: Callable[[], None],
+        quiet: QuietQueues,
     ) -> None:
         self._connect = connect
         self._changed = changed
+        self._quiet = quiet
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._alarm: Alarm | None = None
@@ -45,18 +49,33 @@ class Alone:
         """True while the message server takes nothing here."""
         return self._alarm is not None and self._alarm.raised
 
-    async def send(self, queue: str, message: Message, *, mandatory: bool) -> bool:
+    async def send(
+        self,
+        queue: str,
+        message: Message,
+        *,
+        mandatory: bool,
+        slow: Callable[[], None] = nothing,
+    ) -> bool:
         """Send one; False if it cannot be sent, as the connection ends over it.
 
-        Raises DeliveryError and UnconfirmedError, as ``publish`` does.
+        Raises DeliveryError and UnconfirmedError, as ``publish`` does; in the latter case the next
+        one has a new connection, as nobody knows what is left of this one.
         """
+        self._quiet.check(queue)
         async with self._turn:
             for _ in range(ATTEMPTS):
                 channel, alarm = await self._opened()
                 try:
-                    await publish(channel, queue, message, alarm=alarm, mandatory=mandatory)
+                    with self._quiet.turn(queue):
+                        await publish(
+                            channel, queue, message, alarm=alarm, mandatory=mandatory, slow=slow
+                        )
                 except LinkLostError:
                     await self.close()
+                except UnconfirmedError:
+                    await self.close()
+                    raise
                 else:
                     return True
             return False

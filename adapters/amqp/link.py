@@ -23,6 +23,7 @@ from adapters.amqp import topology
 from adapters.amqp.alarm import Alarm
 from adapters.amqp.alone import Alone
 from adapters.amqp.publisher import Publisher
+from adapters.amqp.quiet import QuietQueues
 from adapters.amqp.tolerance import tolerate_unreadable_properties
 from broker.model import Secret
 
@@ -74,9 +75,9 @@ class Link:
             channels = {queue: await _raw_channel(receiving, prefetch[queue]) for queue in prefetch}
             sending = await _connected(url)
             undo.push_async_callback(_closed, sending)
-            publisher = Publisher(
-                sending, Alarm(sending, changed), Alone(lambda: _connected(url), changed)
-            )
+            quiet = QuietQueues()
+            alone = Alone(lambda: _connected(url), changed, quiet)
+            publisher = Publisher(sending, Alarm(sending, changed), alone, quiet)
             link = cls((sending, receiving), channels, prefetch, publisher)
             undo.pop_all()
             return link
@@ -96,10 +97,15 @@ class Link:
             if queue in queues and queue not in self._consumers:
                 await self._start(queue, on_delivery)
 
-    async def acknowledge(self, queue: str, delivered: DeliveredMessage) -> None:
+    async def acknowledge(self, queue: str, tag: int) -> None:
         """A failed acknowledgement is no failure: the delivery comes again and is known by then."""
         with contextlib.suppress(Exception):
-            await self._channels[queue].basic_ack(delivered.delivery_tag or 0)
+            await self._channels[queue].basic_ack(tag)
+
+    async def give_back(self, queue: str, tag: int) -> None:
+        """Let it come again. One that cannot be given back comes when this link is closed."""
+        with contextlib.suppress(Exception):
+            await self._channels[queue].basic_nack(tag, requeue=True)
 
     async def close(self) -> None:
         """Whatever is unacknowledged goes back to its queue."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
@@ -14,7 +14,9 @@ from aiormq.abc import DeliveredMessage
 from adapters.amqp import message
 from adapters.amqp.consumer import Consumer
 from adapters.amqp.link import Link
-from adapters.amqp.publish import UnconfirmedError
+from adapters.amqp.publish import RebuildError, UnconfirmedError
+from adapters.amqp.quiet import FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, QuietQueue
+from adapters.amqp.room import Place, Room
 from adapters.amqp.topology import BATCHES, CONTROL, EXPIRED, REQUESTS, TopologyError
 from adapters.messages.lifetime import Lifetime
 from adapters.messages.suspects import Suspects
@@ -26,7 +28,24 @@ from broker.ports import Clock, RequestLedger
 MAX_IN_HAND_SECONDS = 20 * 60.0
 """Afterwards a request goes back to its queue; RabbitMQ ends a channel after 30 minutes."""
 
+MAX_DOUBLINGS = 10  # of the pause of what is held back, which is at its longest long before
+
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldBack:
+    """A delivery whose answer or dead letter is not confirmed, perhaps for a ``quiet`` queue."""
+
+    failures: int
+    quiet: QuietQueue | None
+
+    @property
+    def pause(self) -> float:
+        """Seconds, growing with the times that it came back already, whoever gave it back."""
+        growing = FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures, MAX_DOUBLINGS)
+        left = 0.0 if self.quiet is None else self.quiet.left
+        return max(min(growing, MAX_PAUSE_SECONDS), left)
 
 
 class AmqpTransport:
@@ -72,7 +91,7 @@ class AmqpTransport:
         )
         self._link: Link | None = None
         self._problem = "not connected"
-        self._in_hand: Counter[str] = Counter()
+        self._room = Room(self._prefetch, self._on_change)
         self._changed = asyncio.Event()  # look again at which queues to consume
         self._lifetime = Lifetime(self._serve, worker.breaker)
 
@@ -139,7 +158,7 @@ class AmqpTransport:
         while not (link.lost.is_set() or self._lifetime.stopped.is_set()):
             self._changed.clear()
             before = link.consumed
-            await link.consume(self._consumable(link), self._accept)
+            await self._begin(link, self._consumable(link))
             if not self._lifetime.stopping.is_set():
                 self._link = link
                 self._problem = "the link was lost"
@@ -149,6 +168,15 @@ class AmqpTransport:
             await first(link.lost, self._lifetime.stopped, self._changed)
         if not self._lifetime.stopping.is_set():
             _log.warning("amqp link lost", server=self._server)
+
+    async def _begin(self, link: Link, queues: frozenset[str]) -> None:
+        """Consume ``queues``, with another consumer where deliveries that wait took the places of
+        the present one. Raises what ended the link."""
+        going_on = {queue for queue in queues & link.consumed if not self._room.is_short(queue)}
+        await link.consume(going_on, self._accept)
+        for queue in queues - going_on:
+            self._room.begun(queue)
+        await link.consume(queues, self._accept)
 
     def _consumable(self, link: Link) -> frozenset[str]:
         """The queues to consume now.
@@ -160,34 +188,58 @@ class AmqpTransport:
             return frozenset()
         allowed = {CONTROL} if link.publisher.blocked else set(self._prefetch)
         return frozenset(
-            queue
-            for queue in allowed
-            if queue in link.consumed or self._in_hand[queue] < self._prefetch[queue]
+            queue for queue in allowed if queue in link.consumed or self._room.has_some(queue)
         )
 
     def _accept(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
         """Start work on a delivery, apart from the link's own tasks: it outlives the link."""
         if self._lifetime.stopping.is_set():
             return
-        self._in_hand[queue] += 1
-        self._lifetime.begin(self._deliver(link, queue, delivered))
+        self._lifetime.begin(self._deliver(link, delivered, self._room.enter(queue)))
 
-    async def _deliver(self, link: Link, queue: str, delivered: DeliveredMessage) -> None:
+    async def _deliver(self, link: Link, delivered: DeliveredMessage, place: Place) -> None:
+        tag = delivered.delivery_tag or 0
+        handling = self._handled(link, delivered, place)
+        del delivered  # what is held back is not kept in memory
         try:
-            async with asyncio.timeout(MAX_IN_HAND_SECONDS):
-                incoming = message.read(delivered, queue)
-                await self._consumer.handle(incoming, link.publisher)
-        except UnconfirmedError:
-            link.abandon()
-        except Exception as error:
-            _log.error("amqp delivery not handled", error=type(error).__name__)
+            held = await handling
+        except RebuildError:
             link.abandon()
         else:
-            await link.acknowledge(queue, delivered)
+            if held is None:
+                await link.acknowledge(place.queue, tag)
+            else:
+                place.step_aside()
+                await self._held_back(held, link)
+                await link.give_back(place.queue, tag)
         finally:
-            self._in_hand[queue] -= 1
-            if queue not in link.consumed:
+            place.leave()
+            if place.queue not in link.consumed:
                 self._changed.set()
+
+    async def _handled(
+        self, link: Link, delivered: DeliveredMessage, place: Place
+    ) -> _HeldBack | None:
+        """None once the delivery may be acknowledged. Raises RebuildError."""
+        try:
+            async with asyncio.timeout(MAX_IN_HAND_SECONDS):
+                incoming = message.read(delivered, place.queue)
+                await self._consumer.handle(incoming, link.publisher, place)
+        except RebuildError:
+            raise
+        except UnconfirmedError as error:
+            return _HeldBack(incoming.failures, link.publisher.quiet(error.queue))
+        except Exception as error:
+            _log.error("amqp delivery not handled", error=type(error).__name__)
+            raise RebuildError from None
+        return None
+
+    async def _held_back(self, held: _HeldBack, link: Link) -> None:
+        """Returns when the delivery may come again."""
+        events = [link.lost, self._lifetime.stopping]
+        if held.quiet is not None:
+            events.append(held.quiet.heard)
+        await first(*events, seconds=held.pause)
 
     def _on_change(self) -> None:
         self._changed.set()

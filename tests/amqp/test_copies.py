@@ -46,7 +46,7 @@ async def test_redelivered_while_in_work(
     await until_ready(amqp, ready=False)
     await until_ready(amqp)
     async with asyncio.timeout(30):
-        while transport._in_hand[BATCHES] < 2:  # noqa: ASYNC110  # a counter has no event
+        while transport._room.in_work[BATCHES] < 2:  # noqa: ASYNC110  # a counter has no event
             await asyncio.sleep(0.02)
     assert await alice.silent()
     let_go.set()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapters.amqp import alone, publisher
-from adapters.amqp.publish import LinkLostError, UnconfirmedError, publish
+from adapters.amqp.publish import LinkLostError, publish
 from adapters.amqp.topology import BATCHES
 from tests.amqp.caller import Caller, translation
 from tests.amqp.conftest import Opened, all_acknowledged
@@ -86,8 +86,8 @@ async def test_answer_that_ends_links(
     monkeypatch: pytest.MonkeyPatch, links: list[str], amqp: Door, alice: Caller, mallory: Caller
 ) -> None:
     """An answer over which a link was lost goes alone from then on, and at last not at all."""
-    monkeypatch.setattr(publisher, "publish", _ending("fatal", UnconfirmedError))
-    monkeypatch.setattr(alone, "publish", _ending("fatal", LinkLostError))
+    monkeypatch.setattr(publisher, "publish", _ending("fatal", close=True))
+    monkeypatch.setattr(alone, "publish", _ending("fatal"))
     await mallory.send(translation(), message_id="fatal")
     for _ in range(3):
         assert (await alice.ask(translation())).status == 200
@@ -98,12 +98,14 @@ async def test_answer_that_ends_links(
     assert len(tokens) == 4
 
 
-def _ending(fatal: str, error: type[Exception]) -> Any:
-    """Publishes, but fails at the answer to one request."""
+def _ending(fatal: str, *, close: bool = False) -> Any:
+    """Publishes, but fails at the answer to one request, and may end the connection over it."""
 
     async def ending(channel: Any, queue: str, message: Message, **given: Any) -> None:
         if message.correlation_id == fatal:
-            raise error
+            if close:
+                await channel._connection.close()
+            raise LinkLostError
         await publish(channel, queue, message, **given)
 
     return ending
