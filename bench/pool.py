@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _OFFSET = struct.Struct("<Q")
+_BOUNDS = struct.Struct("<QQ")
 
 
 class Pool:
@@ -33,8 +34,8 @@ class Pool:
     def __getitem__(self, number: int) -> bytes:
         """The body of a number; numbers beyond the last go round again."""
         at = self._table + number % self._count * _OFFSET.size
-        start, end = (_OFFSET.unpack_from(self._bytes, at + step)[0] for step in (0, _OFFSET.size))
-        return self._bytes[start : min(end, self._table)]
+        start, end = _BOUNDS.unpack_from(self._bytes, at)
+        return self._bytes[start:end]
 
     def close(self) -> None:
         self._bytes.close()

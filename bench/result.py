@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.driver.load import Closed, Load, Open, Stage
 from bench.histogram import Histogram
+from bench.shape import checked
 from bench.target import Likeness
 
 RUN_FORMAT = "remint-bench-run/1"
@@ -61,7 +62,7 @@ class Measured:
     driver_cpu: float
     """The busiest driver process: CPU seconds for each second of the stage."""
     distinct: int
-    """How many different requests were sent."""
+    """Requests whose body none had before in the run, warm-up and earlier stages included."""
     server_cpu: Mapping[str, float] = field(default_factory=dict)
     """CPU seconds that each of the server's processes took in the stage, by name."""
     server_memory: Mapping[str, int] = field(default_factory=dict)
@@ -74,6 +75,8 @@ class Measured:
     """Answers whose signature, claims and id were verified."""
     problems: tuple[str, ...] = ()
     """Why these figures are not valid; empty if they are."""
+    queued: int | None = None
+    """Most messages that waited in the request queue; None where there is none to look at."""
 
     @property
     def rate(self) -> float:
@@ -101,6 +104,8 @@ class Run:
     circumstances: Circumstances
     stages: tuple[Measured, ...]
     likeness: Likeness | None = None
+    transport: str = "http"
+    """``http``, ``amqp`` or ``mqtt``; by message a latency runs from publishing to the answer."""
 
     @property
     def valid(self) -> bool:
@@ -121,7 +126,8 @@ class Row:
     target: float | None = None
     """The ratio to be reached; None where none is set."""
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
-    """What plots need: ``algorithm``, ``workers``, ``store``, ``tokens_per_second``…"""
+    """What plots need: ``algorithm``, ``workers``, ``store``, ``tokens_per_second``… and as
+    ``cpu_NAME`` (``cpu_redis``, ``cpu_rabbitmq``) what another process took, in the row's unit."""
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -155,12 +161,12 @@ def write(path: Path, document: Run | Table) -> None:
 def read(path: Path) -> Run | Table:
     """Raises OSError, NoResult."""
     try:
-        given = json.loads(path.read_text())
+        given = json.loads(path.read_text(), parse_constant=_no_number)
         form = given.pop("format")
-        if form == RUN_FORMAT:
-            return _run(given)
-        if form == TABLE_FORMAT:
-            return _table(given)
+        if form in (RUN_FORMAT, TABLE_FORMAT):
+            document = _run(given) if form == RUN_FORMAT else _table(given)
+            checked(document)
+            return document
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise NoResult(f"{path} is no result of this bench") from error
     raise NoResult(f"{path} has the format {form}, which this version does not read")
@@ -170,6 +176,10 @@ def _plain(value: object) -> object:
     if isinstance(value, Histogram):
         return value.encoded()
     raise TypeError(type(value).__name__)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no figure")
 
 
 def _run(given: dict[str, Any]) -> Run:
