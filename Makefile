@@ -12,7 +12,7 @@ DEV := $(VENV)/.dev-installed
 ROOMS := broker handlers adapters bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint types bench chaos chaos-full docs schema format lock clean
+.PHONY: help demo serve test test-fast lint types bench bench-full chaos chaos-full docs schema format lock clean
 
 help: ## List these chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,8 +40,15 @@ types: $(DEV) ## Check types
 	$(BIN)/mypy $(ROOMS:%=-p %)
 	cd examples/clients/python && $(CURDIR)/$(BIN)/mypy --strict -p remint_client
 
-bench: $(RUNTIME) ## Measure what a translation costs, against a floor taken in the same run
-	@$(BIN)/python -m bench
+bench: $(DEV) ## Measure what a translation costs beside its floor, and write a report (10 minutes)
+	@.ci/install-servers || echo "Cases whose server is missing are skipped."
+	@out=bench-results/$$(date -u +%Y%m%dT%H%M%SZ); \
+	$(BIN)/remint bench cases --quick --out $$out && $(BIN)/remint bench report $$out
+
+bench-full: $(DEV) ## The same at the sizes of the promises (hours); goes on where it was stopped
+	@.ci/install-servers || echo "Cases whose server is missing are skipped."
+	$(BIN)/remint bench cases --full --resume --out bench-results/full
+	$(BIN)/remint bench report bench-results/full
 
 chaos: $(DEV) ## Kill brokers and servers under load and prove that nothing was lost (10 minutes)
 	@.ci/install-servers

@@ -1,4 +1,4 @@
-"""A closed loop of requests by message: a number in flight, until a number is answered."""
+"""A closed loop of requests by message: a number in flight, until all are answered."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
+from bench.endtoend import TOKEN
 from bench.lanes import in_lanes
-from bench.load import SHOWN, WrongAnswer
+from bench.target import WrongAnswer
 
 ANSWER_SECONDS = 60.0
-TOKEN = b'"issued_token"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,23 @@ class Asker:
         self._waiting: dict[str, asyncio.Future[AbstractIncomingMessage]] = {}
 
     async def all_answered(
-        self, kind: Kind, bodies: Sequence[bytes], *, total: int, in_flight: int, tokens: int
-    ) -> None:
-        """Send ``total`` messages, going round the bodies given.
+        self, kind: Kind, bodies: Sequence[bytes], *, in_flight: int, tokens: int
+    ) -> list[bytes]:
+        """Send each body once; the bodies of the answers, in order.
 
         Raises WrongAnswer unless each answer has that many tokens in it.
         """
+        answers = [b""] * len(bodies)
 
         async def send(number: int) -> None:
-            body = bodies[number % len(bodies)]
-            answer = await self._answered(kind, body)
-            if answer.body.count(TOKEN) != tokens:
-                raise WrongAnswer(f"from {kind.queue}: {answer.body[:SHOWN]!r}")
+            answer = await self._answered(kind, bodies[number])
+            found = answer.body.count(TOKEN)
+            if found != tokens:
+                raise WrongAnswer(f"from {kind.queue}: {found} tokens where {tokens} were to come")
+            answers[number] = answer.body
 
-        await in_lanes(send, total, in_flight)
+        await in_lanes(send, len(bodies), in_flight)
+        return answers
 
     async def _answered(self, kind: Kind, body: bytes) -> AbstractIncomingMessage:
         id = uuid.uuid4().hex
@@ -70,6 +73,8 @@ class Asker:
             await self._channel.default_exchange.publish(message, kind.queue)
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await future
+        except TimeoutError:
+            raise WrongAnswer(f"from {kind.queue}: none in {ANSWER_SECONDS:.0f} s") from None
         finally:
             del self._waiting[id]
 

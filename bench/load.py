@@ -1,4 +1,7 @@
-"""A closed loop of HTTP requests: a number in flight, until a number is done."""
+"""A closed loop of HTTP requests of any kind: a number in flight, until a number is done.
+
+For requests that differ in more than their body; where they do not, ``bench.endtoend`` is cheaper.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,10 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from bench.lanes import in_lanes
+from bench.target import WrongAnswer
 
 JSON = {"Content-Type": "application/json"}
 SHOWN = 200
-
-
-class WrongAnswer(Exception):
-    """An answer that was not what is measured; a run with one counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Request:
 
 
 async def all_answered(
-    requests: Sequence[Request], *, total: int, in_flight: int, holding: bytes
+    requests: Sequence[Request], *, total: int, in_flight: int, holding: bytes, status: int = 200
 ) -> list[bytes]:
     """Send ``total`` requests, going round those given; the bodies of the answers, in order.
 
-    Raises WrongAnswer unless each is a 200 with ``holding`` in it.
+    Raises WrongAnswer unless each has that status, and ``holding`` in it.
     """
     answers = [b""] * total
     connector = aiohttp.TCPConnector(limit=in_flight)
@@ -44,7 +44,7 @@ async def all_answered(
                 method, request.url, data=request.body, headers=request.head
             ) as response:
                 body = await response.read()
-                if response.status != 200 or holding not in body:
+                if response.status != status or holding not in body:
                     raise WrongAnswer(f"{response.status} from {request.url}: {body[:SHOWN]!r}")
                 answers[number] = body
 

@@ -11,8 +11,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.case import Missing
 from bench.served import free_port
 
 START_SECONDS = 60.0
@@ -24,13 +26,21 @@ USER = "guest"  # whom RabbitMQ makes at its first start, for this machine alone
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
-class RabbitMQMissing(Exception):
+class RabbitMQMissing(Missing):
     """There is no RabbitMQ to measure with."""
 
 
+@dataclass(frozen=True, slots=True)
+class RabbitMQServer:
+    """``pid`` is that of the Erlang machine, which does all the work."""
+
+    url: str
+    pid: int
+
+
 @contextlib.contextmanager
-def rabbitmq_server() -> Iterator[str]:
-    """The URL of an empty server; raises RabbitMQMissing."""
+def rabbitmq_server() -> Iterator[RabbitMQServer]:
+    """An empty server; raises RabbitMQMissing."""
     program = BIN / "rabbitmq-server"
     epmd = shutil.which("epmd")
     if epmd is None or not program.exists():
@@ -45,7 +55,8 @@ def rabbitmq_server() -> Iterator[str]:
             _group(environment, folder, str(program)) as process,
         ):
             _wait_for(port, process)
-            yield f"amqp://{USER}:guest@127.0.0.1:{port}/"
+            url = f"amqp://{USER}:guest@127.0.0.1:{port}/"
+            yield RabbitMQServer(url, _erlang(process.pid))
 
 
 @contextlib.contextmanager
@@ -71,6 +82,16 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None or time.monotonic() > until:
             raise RabbitMQMissing("RabbitMQ is installed and did not start")
         time.sleep(PAUSE_SECONDS)
+
+
+def _erlang(group: int) -> int:
+    """The Erlang machine among the processes of a group; the group's leader is only a script."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):  # one that ended meanwhile
+            pid, name = int(folder.name), (folder / "comm").read_text()
+            if os.getpgid(pid) == group and name.startswith("beam"):
+                return pid
+    raise RabbitMQMissing("RabbitMQ is installed and did not stay")
 
 
 def _answers(port: int) -> bool:

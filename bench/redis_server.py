@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from redis import Redis
 from redis.exceptions import RedisError
 
+from bench.case import Missing
 from bench.process import running
 from bench.served import free_port
 
@@ -28,7 +29,7 @@ SETTINGS = {
 }
 
 
-class RedisMissing(Exception):
+class RedisMissing(Missing):
     """There is no redis-server to measure."""
 
 

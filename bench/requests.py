@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from itertools import cycle, islice
 from urllib.parse import quote
 
 from bench.figures import MICRO
@@ -27,13 +28,15 @@ class Requests:
     def __init__(self, filled: Filled, broker: Broker, number_each: int, seed: int) -> None:
         self._filled = filled
         self._broker = broker
+        self._translations = cycle(broker.translations)
         self._number = number_each
         self._random = random.Random(seed)  # noqa: S311 - picks what to look at
         self._issued: list[str] = []
 
     def translate(self) -> Cost:
         """Session in, ID token ES256 out."""
-        cost, answers = self._measured(self._broker.translations, self._number, b"issued_token")
+        requests = list(islice(self._translations, self._number))
+        cost, answers = self._measured(requests, self._number, b"issued_token")
         self._issued = [json.loads(answer)["issued_token"] for answer in answers]
         return cost
 

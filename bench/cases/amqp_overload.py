@@ -13,7 +13,6 @@ import json
 import tempfile
 import time
 import uuid
-from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,18 +22,18 @@ import aio_pika
 import aiohttp
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, FieldValue
 
+from bench.case import Case, Say
 from bench.lanes import in_lanes
-from bench.load import JSON, WrongAnswer
+from bench.load import JSON
 from bench.rabbitmq_server import USER, rabbitmq_server
+from bench.result import Row
 from bench.served import Broker, served
+from bench.target import WrongAnswer
 
 REQUESTS = "remint.requests"
 CONTROL = "remint.control"
 INSTANCE = "bench"
 
-NAME = "amqp-overload"
-TITLE = "many translations queued: latency of a cancel and of HTTP, memory of the broker"
-QUEUED = 2_000  # the quick size; the promise is made for 20,000
 EXPIRED_EVERY = 20
 """One of so many requests has a deadline that has passed."""
 
@@ -58,44 +57,57 @@ class Seen:
     published: float = 0.0
 
 
-def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--queued", type=int, default=QUEUED, help="translations in the queue")
+@dataclass(frozen=True, slots=True)
+class Options:
+    queued: int = 2_000
+    """Translations in the queue; the promise is made for 20,000."""
 
 
-def report(options: Namespace) -> Iterator[str]:
-    yield from _lines(measured(options.queued), options.queued)
+def rows(options: Options, say: Say) -> Iterator[Row]:
+    """Figures that stand alone. Raises RabbitMQMissing, WrongAnswer."""
+    say(f"{options.queued:,} translations")
+    seen = measured(options.queued)
+    facts: dict[str, str | int | float] = {"queued": options.queued, "store": "memory"}
+    yield Row(
+        "queue drained",
+        "requests/s",
+        (options.queued / seen.seconds,),
+        facts={
+            **facts,
+            "publish_seconds": seen.published,
+            "answered": _counted(seen.statuses),
+            "expired": _counted(seen.expired),
+        },
+    )
+    for name, seconds in (("cancel by message", seen.cancels), ("translate by HTTP", seen.http)):
+        for part in PERCENTILES:
+            label = f"{name}, {'max' if part == 1.0 else f'p{part * 100:g}'}"
+            yield Row(
+                label, "ms", (_latency(seconds, part),), facts={**facts, "probes": len(seconds)}
+            )
+    for label, size in (("before", seen.resident[0]), ("at most", max(seen.resident))):
+        yield Row(f"resident memory {label}", "MiB", (size / 2**20,), facts=facts)
 
 
 def measured(queued: int) -> Seen:
     """Raises RabbitMQMissing, NotServed, WrongAnswer."""
-    with tempfile.TemporaryDirectory(prefix="remint-bench-") as name, rabbitmq_server() as url:
+    with tempfile.TemporaryDirectory(prefix="remint-bench-") as name, rabbitmq_server() as server:
         environment = {
-            "REMINT_AMQP__URL": url,
+            "REMINT_AMQP__URL": server.url,
             "REMINT_AMQP__REQUIRE_ENCRYPTED_CREDENTIALS": "false",
         }
-        with served(Path(name), "memory://", environment) as broker:
-            return asyncio.run(_overloaded(url, broker, queued))
-
-
-def _lines(seen: Seen, queued: int) -> Iterator[str]:
-    rate = queued / seen.seconds
-    yield f"published within {seen.published:.1f} s"
-    yield f"queue drained in {seen.seconds:.1f} s, {rate:.0f} requests a second"
-    yield f"answers by status: {_counted(seen.statuses)}; expired ones: {_counted(seen.expired)}"
-    yield f"cancel by message, ms at p50 p99 max: {_latencies(seen.cancels)} ({len(seen.cancels)})"
-    yield f"translate by HTTP, ms at p50 p99 max: {_latencies(seen.http)} ({len(seen.http)})"
-    first, most = seen.resident[0] / 2**20, max(seen.resident) / 2**20
-    yield f"resident memory: {first:.0f} MiB before, {most:.0f} MiB at most"
+        with served(Path(name), "memory://", environment, sessions=queued) as broker:
+            return asyncio.run(_overloaded(server.url, broker, queued))
 
 
 def _counted(counts: Counter[int]) -> str:
     return " ".join(f"{status}: {count}" for status, count in sorted(counts.items())) or "none"
 
 
-def _latencies(seconds: list[float]) -> str:
+def _latency(seconds: list[float], part: float) -> float:
+    """Milliseconds that this part of them did not exceed."""
     ordered = sorted(seconds)
-    last = len(ordered) - 1
-    return " ".join(f"{ordered[round(part * last)] * 1000:.0f}" for part in PERCENTILES)
+    return ordered[round(part * (len(ordered) - 1))] * 1000
 
 
 async def _overloaded(url: str, broker: Broker, queued: int) -> Seen:
@@ -237,3 +249,14 @@ def _resident(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+CASE = Case(
+    name="amqp-overload",
+    title="many translations queued: latency of a cancel and of HTTP, memory of the broker",
+    formula="none: these figures stand alone",
+    quick=Options(),
+    full=Options(queued=20_000),
+    rows=rows,
+    servers=("rabbitmq",),
+)
