@@ -69,16 +69,16 @@ def _bars(table: Table, rows: Sequence[Row], title: str, name: str) -> Plot:
     shown = list(rows)[:MOST_ROWS]
     marked = any(row.target and row.floor for row in shown)
     with look.canvas(BASE_HEIGHT + ROW_HEIGHT * len(shown)) as (figure, axes):
-        processes = sorted({key for row in shown for key in _others(row)})
         sizes = [size for row in shown for size in _sizes(row) if size > 0]
         points = bool(sizes) and max(sizes) / min(sizes) > MOST_RANGE
+        processes = [] if points else sorted({key for row in shown for key in _others(row)})
         for at, row in enumerate(shown):
             if points:
                 _points(axes, at, row, valid=not table.problems)
             else:
                 _row(axes, at, row, processes, valid=not table.problems)
         for at, row in enumerate(shown):
-            _values(axes, at, row)
+            _values(axes, at, row, points=points)
         axes.set_yticks(range(len(shown)), [words.plain(row.label, 40) for row in shown])
         axes.set_ylim(len(shown) - 0.45, -0.55)
         if points:
@@ -113,8 +113,8 @@ def _row(axes: Axes, at: int, row: Row, processes: Sequence[str], *, valid: bool
 
 
 def _points(axes: Axes, at: int, row: Row, *, valid: bool) -> None:
-    """The same where bars would be too short to be seen; other processes are in the sum."""
-    ours, floor = _sizes(row)
+    """The broker's part and the floor, where bars would be too short to be seen."""
+    ours, floor = statistics.median(row.ours), _sizes(row)[1]
     height = at - BAR / 2 if row.floor else at
     axes.plot([ours], [height], "o", color=_colour(row) if valid else look.GREY, markersize=6)
     if row.floor:
@@ -134,19 +134,19 @@ def _sizes(row: Row) -> tuple[float, float]:
     return statistics.median(row.ours) + sum(_others(row).values()), floor
 
 
-def _values(axes: Axes, at: int, row: Row) -> None:
+def _values(axes: Axes, at: int, row: Row, *, points: bool) -> None:
     """Behind each bar, and behind the mark of the target if that is in the way."""
     whole, floor = _sizes(row)
+    if points:
+        whole = statistics.median(row.ours)
     if not row.floor:
         _value(axes, whole, at, words.figure(whole))
         return
     _value(axes, floor, at + BAR / 2, words.figure(floor))
     goal = floor * (row.target or 0.0)
-    near = (
-        bool(row.target)
-        and whole - 0.01 * axes.get_xlim()[1] < goal < whole + 0.08 * axes.get_xlim()[1]
-    )
-    _value(axes, goal if near else whole, at - BAR / 2, words.figure(whole))
+    right = axes.get_xlim()[1]
+    low, high = (0.97 * whole, 1.4 * whole) if points else (whole - right / 100, whole + right / 12)
+    _value(axes, goal if low < goal < high else whole, at - BAR / 2, words.figure(whole))
 
 
 def _value(axes: Axes, x: float, y: float, text: str) -> None:
