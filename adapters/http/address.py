@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 MAX_FORWARDED = 32
@@ -18,16 +18,25 @@ class AddressBook:
 
     def client(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """The client's address: from the peer outwards, the first that is no proxy of ours."""
-        if not self._networks or peer is None or not self._trusted(peer):
-            return peer
+        for hop in self.hops(peer, forwarded):
+            peer = hop
+        return peer
+
+    def hops(self, peer: str | None, forwarded: Sequence[str]) -> Iterator[str]:
+        """The addresses on the way here, from the peer outwards: each was named by one that is
+        believed, so the last is the first that is not."""
+        if peer is None:
+            return
+        yield peer
+        if not self._networks or not self._trusted(peer):
+            return
         hops = [hop.strip() for line in forwarded for hop in line.split(",")][-MAX_FORWARDED:]
         for hop in reversed(hops):
             if not _is_address(hop):
-                return peer
+                return
+            yield hop
             if not self._trusted(hop):
-                return hop
-            peer = hop
-        return peer
+                return
 
     def _is_trusted(self, text: str) -> bool:
         try:

@@ -1,0 +1,9 @@
+"""X509: a client certificate, which comes beside the request (contract, section 7)."""
+
+from handlers import Handlers, Ports
+from handlers.x509.validator import X509Validator
+
+
+def handlers(ports: Ports) -> Handlers:
+    """What this folder offers."""
+    return Handlers(validator=X509Validator(ports.authorities, ports.users))
