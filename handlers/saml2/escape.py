@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 from broker.errors import InvalidRequest
 
@@ -30,6 +31,11 @@ def text(value: str, what: str) -> str:
 def attribute(value: str, what: str) -> str:
     """Value of an attribute, without its quotes. Raises InvalidRequest like ``text``."""
     return _checked(value, what).translate(_ATTRIBUTE)
+
+
+def base64(data: bytes) -> str:
+    """Octets as the text of an element, in one line."""
+    return b64encode(data).decode()
 
 
 def _checked(value: str, what: str) -> str:

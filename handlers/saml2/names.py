@@ -1,20 +1,17 @@
 """Names that the SAML 2.0 and XML signature standards give."""
 
+from collections.abc import Mapping
+
 from broker.model import OPENAM, OPENIDCONNECT, USERNAME, X509, TokenType
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
 XENC = "http://www.w3.org/2001/04/xmlenc#"
+XENC11 = "http://www.w3.org/2009/xmlenc11#"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED_SIGNATURE = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
-SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
-#: RFC 6931, sections 2.3.2 and 2.3.6, by the JWS algorithm that makes the same signature.
-SIGNATURE_METHODS = {
-    "RS256": "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-    "ES256": "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
-}
 
 BEARER = "BEARER"
 HOLDER_OF_KEY = "HOLDER_OF_KEY"
@@ -27,6 +24,7 @@ CONFIRMATION_METHODS = {
 }
 
 _CLASSES = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
+UNSPECIFIED = _CLASSES + "unspecified"
 _AUTHN_CONTEXTS = {
     OPENAM: _CLASSES + "PreviousSession",
     USERNAME: _CLASSES + "PasswordProtectedTransport",
@@ -35,6 +33,7 @@ _AUTHN_CONTEXTS = {
 }
 
 
-def authn_context(method: TokenType) -> str:
-    """The authentication context class of a token type (SAML 2.0 authn context, section 3.4)."""
-    return _AUTHN_CONTEXTS.get(method, _CLASSES + "unspecified")
+def authn_context(method: TokenType, named: Mapping[TokenType, str]) -> str:
+    """The authentication context class of a token type (SAML 2.0 authn context, section 3.4), if
+    it is not among those that an instance has ``named``."""
+    return named.get(method) or _AUTHN_CONTEXTS.get(method, UNSPECIFIED)

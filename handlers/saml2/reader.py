@@ -155,6 +155,11 @@ def _encrypted(root: etree._Element) -> TokenName:
     cipher = (values[0].text or "").translate(_XML_SPACE).encode()
     if not cipher:
         raise InvalidRequest("the CipherValue of the EncryptedAssertion is empty")
+    return encrypted_name(cipher)
+
+
+def encrypted_name(cipher: bytes) -> TokenName:
+    """The name of an encrypted assertion, from the text of its CipherValue without white space."""
     # SHA-1 only gives the record its public name; the SHA-256 beside it is what gets compared.
     alias = hashlib.sha1(cipher, usedforsecurity=False).hexdigest().upper()
     return TokenName(alias=alias, digest=hashlib.sha256(cipher).digest())

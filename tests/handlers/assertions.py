@@ -108,7 +108,7 @@ def xmlsec1_accepts(document: bytes, algorithm: str, folder: Path) -> bool:
     return ran.returncode == 0
 
 
-class _Local(etree.Resolver):
+class LocalSchemas(etree.Resolver):
     """The schemas name each other by web address; the files are here."""
 
     def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # type: ignore[override]
@@ -124,6 +124,6 @@ class _Local(etree.Resolver):
 def oasis_schema() -> etree.XMLSchema:
     """The schema of SAML 2.0 assertions, with those of XML signature and encryption behind it."""
     parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(_Local())
+    parser.resolvers.add(LocalSchemas())
     path = SCHEMA_FOLDERS[0] / "saml-schema-assertion-2.0.xsd"
     return etree.XMLSchema(etree.fromstring(path.read_bytes(), parser, base_url=str(path)))

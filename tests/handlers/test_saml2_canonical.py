@@ -12,6 +12,7 @@ from broker.errors import InvalidRequest
 from handlers.saml2.signature import signature
 from tests.handlers.assertions import NS, canonical, issued, parsed, signxml_verified, xml
 from tests.handlers.builders import signer
+from tests.handlers.saml2_judges import encryption, libxmlsec_decrypted
 
 AWKWARD = "&<>\"'\r\n\t ]\x7f\x85\xa0\u2028\ufeff\ufffd\ud7ff\ue000é中\U0001f600\U0010ffff"
 HELD = st.characters(
@@ -66,6 +67,24 @@ async def test_what_is_written_is_canonical(
     ]
     kept = [(None, key, values) for key, values in claims.items() if values]
     assert stated == [*kept, (name_format, name, ("x",))]
+
+
+@settings(deadline=None, max_examples=50)
+@given(claims=CLAIMS, subject=WORD, whole=st.booleans())
+async def test_what_is_encrypted_says_the_same(
+    claims: dict[str, tuple[str, ...]], subject: str, whole: bool
+) -> None:
+    """Whatever the texts, they come out of the cipher text as they went in."""
+    wanted = encryption("assertion") if whole else encryption("attributes", "name_id")
+    token = await issued("ES256", claims=claims, subject={"name": subject}, encryption=wanted)
+    assert whole or canonical(xml(token)) == xml(token)
+    root = libxmlsec_decrypted(xml(token))
+    assert [found.text for found in root.iterfind(".//saml:NameID", NS)] == [subject]
+    stated = [
+        (each.get("Name"), tuple(value.text or "" for value in each))
+        for each in root.iterfind(".//saml:Attribute", NS)
+    ]
+    assert stated == [(key, values) for key, values in claims.items() if values]
 
 
 @settings(deadline=None)
