@@ -19,7 +19,9 @@ docs/keys.md has the whole list."""
 app = typer.Typer(help="Signing keys: names and states, never the keys.", no_args_is_help=True)
 
 Kid = Annotated[str, typer.Argument(help="As `remint keys list` shows it.")]
-Algorithm = Annotated[str, typer.Argument(help="RS256 or ES256.")]
+OFFERED = "RS, PS or ES with 256, 384 or 512, EdDSA, or Ed25519"
+
+Algorithm = Annotated[str, typer.Argument(help=f"{OFFERED}.")]
 
 
 @app.command("list")
@@ -103,6 +105,10 @@ def import_key(
     now: Annotated[
         bool, typer.Option("--now", help="Sign with it at once: relying parties know it already.")
     ] = False,
+    algorithm: Annotated[
+        str | None,
+        typer.Option("--algorithm", help=f"{OFFERED}; without it RS256 for an RSA key."),
+    ] = None,
     realm: options.Realm = "/",
     config: options.Config = None,
     url: options.Url = None,
@@ -110,6 +116,7 @@ def import_key(
 ) -> None:
     """Import a private key, which takes over as after a rotation."""
     body = {
+        "algorithm": algorithm,
         "key": _text(file),
         "certificate": _text(certificate) if certificate else None,
         "now": now,

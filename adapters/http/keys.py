@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters.components import Components
 from adapters.http.call import Call, Reply
+from adapters.keys.private_keys import ALGORITHMS
 from adapters.keys.realm_keys import RingKey
 from broker.errors import InvalidRequest, MethodNotAllowed
 
@@ -63,7 +64,10 @@ class KeyAdministration:
         if not isinstance(now, bool):
             raise InvalidRequest("now is true or false")
         certificate = _pem(body, "certificate") or None
-        key = await self._keys.import_pem(realm, _pem(body, "key"), certificate, now=now)
+        algorithm = None if body.get("algorithm") is None else _algorithm(body)
+        key = await self._keys.import_pem(
+            realm, _pem(body, "key"), certificate, now=now, algorithm=algorithm
+        )
         return key, Reply(key.shown(), 201)
 
     async def _revoke(self, realm: str, body: Mapping[str, Any]) -> tuple[RingKey, Reply]:
@@ -77,7 +81,7 @@ class KeyAdministration:
 def _algorithm(body: Mapping[str, Any]) -> str:
     algorithm = body.get("algorithm")
     if not isinstance(algorithm, str):
-        raise InvalidRequest("name an algorithm: RS256 or ES256")
+        raise InvalidRequest(f"name an algorithm: one of {', '.join(ALGORITHMS)}")
     return algorithm
 
 

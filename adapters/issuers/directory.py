@@ -20,8 +20,8 @@ from adapters.issuers.verification import PublicVerifier
 from broker.errors import Conflict, InvalidIssuer, NotFound, PreconditionFailed, Unavailable
 from broker.model import Secret
 from broker.policy import shown
-from broker.ports import ConfigurationStore, VerificationKey
-from broker.trust import TrustedIssuer
+from broker.ports import ConfigurationStore
+from broker.trust import TrustedIssuer, VerificationKey
 
 MAX_ATTEMPTS = 100
 """How often a change is tried anew because another broker was faster."""

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from adapters.issuers.verification import CURVES, PublicKey, PublicVerifier, checks_of
-from adapters.keys.jwks import P256_COORDINATE_BYTES, public_members, thumbprint
+from adapters.keys.jwks import public_members, thumbprint
 from adapters.keys.public_jwk import (
     KEY_OPERATIONS,
     PRIVATE_MEMBERS,
@@ -124,7 +124,7 @@ def _verifier(row: Any) -> PublicVerifier:
     checks = checks_of(key, algorithm)
     if not checks:
         raise UnusableKey("its alg is not one that a key of its kind verifies here")
-    return PublicVerifier(kid, _thumbprint(key), checks)
+    return PublicVerifier(kid, thumbprint(public_members(key)), checks)
 
 
 def _public_key(row: Mapping[str, Any]) -> PublicKey:
@@ -188,12 +188,3 @@ def _certified(chain: Any) -> PublicKey:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
     raise UnusableKey("the key of its certificate is of a kind that is not used here")
-
-
-def _thumbprint(key: PublicKey) -> str | None:
-    """By which a key of ours is known; None for a kind of which this broker has none."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return thumbprint(public_members(key))
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size == 8 * P256_COORDINATE_BYTES:
-        return thumbprint(public_members(key))
-    return None

@@ -18,7 +18,7 @@ from adapters.issuers.jwk_set import KeySet, UnusableSet
 from adapters.issuers.verification import SecretVerifier
 from broker.errors import Unavailable
 from broker.model import Secret
-from broker.ports import VerificationKey
+from broker.trust import VerificationKey
 
 FRESH_SECONDS = 300.0
 """How old a fetched set may be before another is fetched, beside the requests that it serves."""

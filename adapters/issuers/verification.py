@@ -29,8 +29,10 @@ CURVES: Mapping[str, tuple[type[ec.EllipticCurve], str, int]] = {
 }
 """By its name in a JWK: the curve, its one algorithm, and the bytes of a number (RFC 7518, 3.4)."""
 
-EDDSA = "EdDSA"
-ASYMMETRIC_ALGORITHMS = frozenset({*RSA_ALGORITHMS, "ES256", "ES384", "ES512", EDDSA})
+EDWARDS_ALGORITHMS = ("EdDSA", "Ed25519")
+"""Two names of one algorithm (RFC 8037, section 3.1; RFC 9864, section 2.2)."""
+
+ASYMMETRIC_ALGORITHMS = frozenset({*RSA_ALGORITHMS, "ES256", "ES384", "ES512", *EDWARDS_ALGORITHMS})
 SECRET_ALGORITHMS: Mapping[str, int] = {"HS256": 32, "HS384": 48, "HS512": 64}
 """How many bytes of secret each needs at least: those of its hash (RFC 7518, section 3.2)."""
 
@@ -43,10 +45,10 @@ _HASHES: Mapping[str, hashes.HashAlgorithm] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicVerifier:
-    """A public key (port VerificationKey); ``thumbprint`` is RFC 7638's, where one is needed."""
+    """A public key (port VerificationKey); ``thumbprint`` is RFC 7638's."""
 
     kid: str | None
-    thumbprint: str | None
+    thumbprint: str
     checks: Mapping[str, Check] = field(repr=False)
 
     def verifies(self, algorithm: str, signature: bytes, data: bytes) -> bool:
@@ -79,7 +81,7 @@ def checks_of(key: PublicKey, only: str | None = None) -> dict[str, Check]:
             if isinstance(key.curve, kind)
         }
     else:
-        found = {EDDSA: _guarded(key.verify)}
+        found = dict.fromkeys(EDWARDS_ALGORITHMS, _guarded(key.verify))
     return found if only is None else {name: c for name, c in found.items() if name == only}
 
 

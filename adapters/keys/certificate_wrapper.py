@@ -28,7 +28,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from adapters.keys.private_keys import PrivateKey
 from adapters.keys.root_secret import (
     ID_BYTES,
     SealBroken,
@@ -42,6 +41,8 @@ ID_PREFIX = "certificate/"
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192  # beyond it a start takes seconds
 CURVES = (ec.SECP256R1, ec.SECP384R1)
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 VERSION = b"\x01"
 LENGTH_BYTES = 2

@@ -1,4 +1,4 @@
-"""Public keys as JWK (RFC 7517, RFC 7518 section 6) and their thumbprints (RFC 7638)."""
+"""Public keys as JWK (RFC 7517, RFC 7518 section 6, RFC 8037) and their thumbprints (RFC 7638)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
-P256_COORDINATE_BYTES = 32
+CURVE_NAMES: Mapping[str, str] = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
-#: The members that a thumbprint covers, by key type (RFC 7638, section 3.2).
-_THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+#: The members that a thumbprint covers, by key type (RFC 7638, section 3.2; RFC 8037, section 2).
+_THUMBPRINT_MEMBERS = {
+    "RSA": ("e", "kty", "n"),
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+}
+
+
+def coordinate_bytes(curve: ec.EllipticCurve) -> int:
+    """How many bytes a number of the curve takes (RFC 7518, sections 3.4 and 6.2.1.2)."""
+    return (curve.key_size + 7) // 8
 
 
 def public_members(key: PublicKey) -> dict[str, str]:
@@ -22,13 +32,16 @@ def public_members(key: PublicKey) -> dict[str, str]:
     if isinstance(key, rsa.RSAPublicKey):
         rsa_numbers = key.public_numbers()
         return {"kty": "RSA", "n": _integer(rsa_numbers.n), "e": _integer(rsa_numbers.e)}
-    ec_numbers = key.public_numbers()
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(raw)}
+    ec_numbers, size = key.public_numbers(), coordinate_bytes(key.curve)
     return {
         "kty": "EC",
-        "crv": "P-256",
+        "crv": CURVE_NAMES[key.curve.name],
         # RFC 7518, section 6.2.1.2: coordinates keep their leading zeros.
-        "x": _integer(ec_numbers.x, P256_COORDINATE_BYTES),
-        "y": _integer(ec_numbers.y, P256_COORDINATE_BYTES),
+        "x": _integer(ec_numbers.x, size),
+        "y": _integer(ec_numbers.y, size),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.keys import private_keys
+from adapters.keys.private_keys import ring_algorithm
 from adapters.keys.ring_changes import waits
 from adapters.keys.ring_document import RETIRED, REVOKED, RingDocument, StoredKey
 from adapters.keys.signers import KeySigner, Run
@@ -62,12 +63,14 @@ class RealmKeys:
             if key.revoked_at is None
         }
         self._takeovers = {
-            algorithm: _takeovers(self.document, algorithm) for algorithm in private_keys.ALGORITHMS
+            algorithm: _takeovers(self.document, algorithm)
+            for algorithm in self.document.algorithms()
         }
+        self._others: dict[tuple[str, str], KeySigner] = {}
 
     def active(self, algorithm: str, now: float) -> str:
         """The ``kid`` that signs now. Raises KeyUnavailable."""
-        takeovers = self._takeovers.get(algorithm)
+        takeovers = self._takeovers.get(ring_algorithm(algorithm))
         if not takeovers:
             raise KeyUnavailable(f"this realm has no active key for {algorithm}")
         for moment, kid in takeovers:  # the latest first
@@ -94,11 +97,19 @@ class RealmKeys:
             raise KeyUnavailable("the signing key that this instance names was revoked")
         if key is None or self._ended(kid, now):
             raise KeyUnavailable("the signing key that this instance names is not in its realm")
-        if key.algorithm != algorithm:
+        if key.algorithm != ring_algorithm(algorithm):
             raise KeyUnavailable(
                 f"the signing key that this instance names is not one for {algorithm}"
             )
-        return self._signers[kid]
+        signer = self._signers[kid]
+        return signer if signer.algorithm == algorithm else self._other(signer, algorithm)
+
+    def _other(self, signer: KeySigner, algorithm: str) -> KeySigner:
+        """The same key with an algorithm that has no keys of its own (``ring_algorithm``)."""
+        found = self._others.get((signer.kid, algorithm))
+        if found is None:
+            found = self._others[signer.kid, algorithm] = signer.signing_with(algorithm)
+        return found
 
     def revoked(self, kid: str) -> bool:
         key = self._keys.get(kid)
@@ -155,10 +166,10 @@ def _signer(key: StoredKey, run: Run, known: RealmKeys | None) -> KeySigner:
     if found is not None and found.certificate == key.certificate:
         return found
     try:
-        signer = KeySigner(private_keys.read(key.private_key), key.certificate, run)
+        signer = KeySigner(private_keys.read(key.private_key), key.certificate, run, key.algorithm)
     except ValueError:
         raise _broken(key) from None
-    if (signer.kid, signer.algorithm) != (key.kid, key.algorithm):
+    if signer.kid != key.kid:
         raise _broken(key)
     return signer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,15 +17,16 @@ import structlog
 from adapters.keys import certificates, ring_changes
 from adapters.keys.encryption import EncryptionKeys
 from adapters.keys.files import KeyFiles
-from adapters.keys.private_keys import ALGORITHMS
+from adapters.keys.key_stores import KeyStores
+from adapters.keys.private_keys import ALGORITHMS, FIRST_ALGORITHMS, ring_algorithm
 from adapters.keys.realm_keys import RealmKeys, RingKey
 from adapters.keys.ring_changes import NO_NEEDS, KeyNeeds
 from adapters.keys.ring_document import RingDocument, StoredKey
 from adapters.keys.ring_store import RingStore, Step
-from adapters.keys.rotation import Rotation
+from adapters.keys.rotation import NOT_YET, Rotation
 from adapters.keys.signers import HmacSigner, Run, inline
 from adapters.keys.spare import SpareKey
-from broker.errors import KeyUnavailable, NotFound, RemintError, Unavailable
+from broker.errors import Conflict, KeyUnavailable, NotFound, RemintError, Unavailable
 from broker.instance import ACTIVE_KEY, HMAC_ALGORITHMS, SigningKey
 from broker.model import normal_realm
 from broker.policy import shown
@@ -63,12 +65,15 @@ class KeyRing(Rotation):
         events: EventSink | None,
         may_change: Callable[[], Awaitable[bool]],
         run: Run,
+        keystore_dir: Path | None = None,
     ) -> None:
         margin = float(jwks_max_age + PROPAGATION_SECONDS)
         store = RingStore(configuration, run, margin, events)
         super().__init__(store, clock, margin, may_change)
         self._rotate_every = rotate_every
         self.encryption = EncryptionKeys(configuration, clock, jwks_max_age=jwks_max_age)
+        self.stores = KeyStores(configuration, clock, keystore_dir, run)
+        self._stores_generation: int | None = None
 
     @classmethod
     async def open(
@@ -83,6 +88,7 @@ class KeyRing(Rotation):
         events: EventSink | None = None,
         may_change: Callable[[], Awaitable[bool]] = _always,
         run: Run = inline,
+        keystore_dir: Path | None = None,
     ) -> KeyRing:
         """The ring in the store, with a first set of keys for each of ``realms`` that has none.
 
@@ -99,6 +105,7 @@ class KeyRing(Rotation):
             events=events,
             may_change=may_change,
             run=run,
+            keystore_dir=keystore_dir,
         )
         await ring.refresh()
         if files is not None:
@@ -113,6 +120,8 @@ class KeyRing(Rotation):
         """The ``kid`` that ``key`` means now; None for a secret. Raises KeyUnavailable."""
         if key.algorithm in HMAC_ALGORITHMS:
             return None
+        if key.store is not None:
+            return self.stores.signer(realm, key).kid
         keys, now = self._required(realm, key.algorithm), self._clock.now()
         if key.alias == ACTIVE_KEY:
             return keys.active(key.algorithm, now)
@@ -123,7 +132,9 @@ class KeyRing(Rotation):
         if key.algorithm in HMAC_ALGORITHMS:
             if not key.secret:
                 raise KeyUnavailable(f"this instance has no client secret for {key.algorithm}")
-            return HmacSigner(key.secret)
+            return HmacSigner(key.secret, key.algorithm)
+        if key.store is not None:
+            return self.stores.signer(realm, key, key_id)
         keys = self._required(realm, key.algorithm)
         return keys.signer(key.algorithm, key_id or "", self._clock.now())
 
@@ -137,11 +148,15 @@ class KeyRing(Rotation):
         and after them those that requests are encrypted to."""
         keys = self._of(realm)
         signing = keys.jwks(self._clock.now()) if keys is not None else []
-        return {"keys": [*signing, *self.encryption.jwks(normal_realm(realm))]}
+        ours = {key["kid"] for key in signing}
+        stored = [key for key in self.stores.jwks(normal_realm(realm)) if key["kid"] not in ours]
+        return {"keys": [*signing, *stored, *self.encryption.jwks(normal_realm(realm))]}
 
     def knows(self, key_id: str) -> bool:
-        """Whether a key of that name is in the ring of any realm."""
-        return any(ring.certificate(key_id) is not None for ring in self._store.realms.values())
+        """Whether a key of that name is in the ring of any realm, or in a key store of one."""
+        return self.stores.knows(key_id) or any(
+            ring.certificate(key_id) is not None for ring in self._store.realms.values()
+        )
 
     def list(self, realm: str) -> list[RingKey]:
         """The realm's keys, revoked ones too, oldest first."""
@@ -176,6 +191,10 @@ class KeyRing(Rotation):
             return False
         try:
             await self.encryption.refresh(self._store.generation)
+            if self._stores_generation != self._store.generation:
+                generation = self._store.generation
+                await self.stores.refresh()
+                self._stores_generation = generation
         except Unavailable:
             return False
         return True
@@ -186,26 +205,37 @@ class KeyRing(Rotation):
         The store is asked, not this broker's memory: the realm may have been deleted since.
         """
         realm = normal_realm(realm)
-        spares = {algorithm: SpareKey(realm, algorithm, self._clock) for algorithm in ALGORITHMS}
+        await self._store.changed(realm, self._supplied(realm, FIRST_ALGORITHMS))
+        await self.encryption.ensure(realm)
+
+    def _supplied(self, realm: str, algorithms: Iterable[str]) -> Step:
+        """A key of each algorithm that nothing signs with yet; it signs from the first moment."""
+        spares = {algorithm: SpareKey(realm, algorithm, self._clock) for algorithm in algorithms}
 
         async def step(document: RingDocument) -> RingDocument:
-            for algorithm in _lacking(document):
+            for algorithm in _lacking(document, spares):
+                ring_changes.check_room(document)
                 document = ring_changes.added(document, await spares[algorithm].key())
             return document
 
-        await self._store.changed(realm, step)
-        await self.encryption.ensure(realm)
+        return step
 
     async def forget(self, realm: str) -> None:
         """Destroy the keys of a realm that is gone."""
         await self.encryption.forget(normal_realm(realm))
+        await self.stores.forget(normal_realm(realm))
         await self._store.forget(normal_realm(realm))
 
-    async def cover_lifetime(self, realm: str, seconds: int, named: Iterable[str] = ()) -> None:
-        """Allow for tokens of that lifetime, and keep the keys that are ``named``.
+    async def cover_lifetime(
+        self, realm: str, seconds: int, named: Iterable[str] = (), algorithms: Iterable[str] = ()
+    ) -> None:
+        """Allow for tokens of that lifetime, keep the keys that are ``named``, and have a key of
+        each of ``algorithms``; those that no ring signs with are passed over.
 
         To be awaited before an instance is stored that issues such tokens or names such keys.
+        Raises Conflict if the ring is full, or may not change while older brokers share it.
         """
+        await self._supply(realm, {ring_algorithm(each) for each in algorithms} & {*ALGORITHMS})
         needs, known = KeyNeeds(seconds, frozenset(named)), self._of(realm)
         if known is not None and ring_changes.covered(known.document, needs) == known.document:
             return
@@ -214,6 +244,15 @@ class KeyRing(Rotation):
             return ring_changes.covered(document, needs)
 
         await self._store.changed(normal_realm(realm), step)
+
+    async def _supply(self, realm: str, algorithms: set[str]) -> None:
+        known = self._of(realm)
+        if known is not None and not _lacking(known.document, algorithms):
+            return
+        if not await self._may_change():
+            raise Conflict(NOT_YET)
+        realm = normal_realm(realm)
+        await self._store.changed(realm, self._supplied(realm, sorted(algorithms)))
 
     async def tend(self, needs: Mapping[str, KeyNeeds] | None = None) -> None:
         """Every ``TEND_SECONDS``: drop what has ended, and rotate what has signed long enough.
@@ -232,6 +271,14 @@ class KeyRing(Rotation):
             except RemintError as error:
                 _log.warning("could not look after the keys", realm=realm, reason=error.sentence)
         await self.encryption.tend(float(self._rotate_every))
+        if needs is not None:
+            await self._tend_stores(needs)
+
+    async def _tend_stores(self, needs: Mapping[str, KeyNeeds]) -> None:
+        try:
+            await self.stores.tend({realm: each.stored for realm, each in needs.items()})
+        except RemintError as error:
+            _log.warning("could not look after the key stores", reason=error.sentence)
 
     async def _tidy(self, realm: str, needs: KeyNeeds | None, *, drop: bool) -> None:
         def tidied(document: RingDocument) -> RingDocument:
@@ -250,7 +297,8 @@ class KeyRing(Rotation):
 
     async def _rotate_old_ones(self, realm: str) -> None:
         ahead = self._margin + 2 * TEND_SECONDS
-        for algorithm in ALGORITHMS:
+        known = self._of(realm)
+        for algorithm in known.document.algorithms() if known is not None else ():
             await self.rotate_old(realm, algorithm, self._rotate_every, ahead)
 
     # -- files of an earlier version ---------------------------------------------------------
@@ -261,9 +309,9 @@ class KeyRing(Rotation):
         files.note()
 
 
-def _lacking(document: RingDocument) -> list[str]:
-    """The algorithms that nothing signs with."""
-    return [algorithm for algorithm in ALGORITHMS if not document.active(algorithm, 0.0)]
+def _lacking(document: RingDocument, algorithms: Iterable[str]) -> list[str]:
+    """Those of the algorithms that nothing signs with."""
+    return [algorithm for algorithm in algorithms if not document.active(algorithm, 0.0)]
 
 
 def _with_files(keys: tuple[StoredKey, ...]) -> Step:

@@ -24,15 +24,24 @@ MAX_KEYS = 64
 class KeyNeeds:
     """What the instances of a realm ask of its keys.
 
-    ``lifetime_seconds`` is that of their longest token, ``key_ids`` the keys they name.
+    ``lifetime_seconds`` is that of their longest token, ``key_ids`` the keys they name, and
+    ``algorithms`` those that they sign with whichever key is active. ``stored`` are the keys of key
+    stores that they name: location and alias.
     """
 
     lifetime_seconds: int = 0
     key_ids: frozenset[str] = frozenset()
+    algorithms: frozenset[str] = frozenset()
+    stored: frozenset[tuple[str, str]] = frozenset()
 
     def joined(self, other: KeyNeeds) -> KeyNeeds:
         longest = max(self.lifetime_seconds, other.lifetime_seconds)
-        return KeyNeeds(longest, self.key_ids | other.key_ids)
+        return KeyNeeds(
+            longest,
+            self.key_ids | other.key_ids,
+            self.algorithms | other.algorithms,
+            self.stored | other.stored,
+        )
 
 
 NO_NEEDS = KeyNeeds()

@@ -78,6 +78,10 @@ class RingDocument:
         begun = [k for k in self.keys if k.algorithm == algorithm and k.signs_from is not None]
         return sorted(begun, key=lambda key: key.signs_from or 0.0)
 
+    def algorithms(self) -> list[str]:
+        """What the keys sign with, each algorithm once, in the order in which they came."""
+        return list(dict.fromkeys(key.algorithm for key in self.keys))
+
     def active(self, algorithm: str, at: float) -> StoredKey | None:
         """The key that signs; None if the realm has none of that algorithm.
 

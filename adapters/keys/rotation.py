@@ -111,19 +111,30 @@ class Rotation:
         return self._seen(keys, key.kid if key is not None else "")
 
     async def import_pem(
-        self, realm: str, pem: bytes, certificate_pem: bytes | None, *, now: bool = False
+        self,
+        realm: str,
+        pem: bytes,
+        certificate_pem: bytes | None,
+        *,
+        now: bool = False,
+        algorithm: str | None = None,
     ) -> RingKey:
         """A key from outside takes over, as after a rotation; at once if ``now``, for a key that
-        relying parties know already.
+        relying parties know already. It signs with ``algorithm``, by default with RS256, the
+        algorithm of its curve, or EdDSA.
 
         Of a key that is here, the certificate is replaced. Raises InvalidRequest with what is wrong
-        with either file, and Conflict for a key that was revoked.
+        with either file or for an algorithm that is none of the key's, and Conflict for a key that
+        was revoked or is here for another algorithm.
         """
         realm = normal_realm(realm)
         key = private_keys.imported(pem)
+        if algorithm is not None:
+            private_keys.check_imported_for(key, algorithm)
         if certificate_pem is not None:
             certificate_pem = certificates.imported(certificate_pem, key)
-        new = await asyncio.to_thread(stored, key, realm, self._clock.now(), certificate_pem)
+        at = self._clock.now()
+        new = await asyncio.to_thread(stored, key, realm, at, certificate_pem, algorithm)
 
         async def step(document: RingDocument) -> RingDocument:
             at = self._clock.now()
@@ -135,6 +146,11 @@ class Rotation:
                     return ring_changes.rotated(document, known, at, self._margin, 0.0)
             elif known.revoked_at is not None:
                 raise Conflict("this key was revoked; import another one")
+            elif algorithm not in (None, known.algorithm):
+                raise Conflict(
+                    f"this key is here for {known.algorithm}, and a key has one algorithm; "
+                    "import another one"
+                )
             elif certificate_pem is not None:
                 known = replace(known, certificate=new.certificate)
             document = document.with_key(known)

@@ -1,6 +1,6 @@
 """Signers: keys made ready once, for many signatures.
 
-``run`` decides where a signature is computed. Both kinds release the GIL and are quick enough to
+``run`` decides where a signature is computed. All kinds release the GIL and are quick enough to
 stay on the event loop; a pool of threads for RSA would be another ``run``.
 """
 
@@ -14,12 +14,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from adapters.keys.jwks import P256_COORDINATE_BYTES, signing_jwk
-from adapters.keys.private_keys import PrivateKey, algorithm_of
+from adapters.keys.jwks import coordinate_bytes, signing_jwk
+from adapters.keys.private_keys import PrivateKey, algorithm_of, algorithms_of
 from broker.model import Secret
 
 Sign = Callable[[bytes], bytes]
 Run = Callable[[Sign, bytes], Awaitable[bytes]]
+
+HASHES: Mapping[str, hashes.HashAlgorithm] = {
+    "RS1": hashes.SHA1(),  # noqa: S303  # for assertions, where settings allow it by name
+    **dict.fromkeys(("RS256", "PS256", "ES256"), hashes.SHA256()),
+    **dict.fromkeys(("RS384", "PS384", "ES384"), hashes.SHA384()),
+    **dict.fromkeys(("RS512", "PS512", "ES512"), hashes.SHA512()),
+}
+HMAC_DIGESTS: Mapping[str, str] = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 
 
 async def inline(sign: Sign, data: bytes) -> bytes:
@@ -28,46 +36,77 @@ async def inline(sign: Sign, data: bytes) -> bytes:
 
 
 class KeySigner:
-    """Signs with RS256 or ES256 (RFC 7518, sections 3.3 and 3.4). ``certificate`` is DER."""
+    """Signs with the one algorithm it is made for (RFC 7518, sections 3.3 to 3.5; RFC 8037,
+    section 3.1), by default the usual one of the key. ``certificate`` is DER.
 
-    def __init__(self, key: PrivateKey, certificate: bytes, run: Run = inline) -> None:
-        self.algorithm = algorithm_of(key)
+    Raises ValueError for an algorithm that the key does not sign with.
+    """
+
+    def __init__(
+        self,
+        key: PrivateKey,
+        certificate: bytes,
+        run: Run = inline,
+        algorithm: str | None = None,
+    ) -> None:
+        self.algorithm = algorithm or algorithm_of(key)
+        if self.algorithm not in algorithms_of(key):
+            raise ValueError(f"not a key for {self.algorithm}")
         self.certificate: bytes | None = certificate
         jwk = signing_jwk(key.public_key(), self.algorithm)
         self.kid = jwk["kid"]
         self.public_jwk: Mapping[str, str] | None = MappingProxyType(jwk)
-        self._sign = _signature(key)
+        self._key = key
+        self._sign = _signature(key, self.algorithm)
         self._run = run
 
     async def sign(self, data: bytes) -> bytes:
         return await self._run(self._sign, data)
 
+    def signing_with(self, algorithm: str) -> KeySigner:
+        """The same key with another algorithm. Raises ValueError."""
+        return KeySigner(self._key, self.certificate or b"", self._run, algorithm)
+
 
 class HmacSigner:
-    """Signs with HS256 (RFC 7518, section 3.2): a secret has neither name nor public half."""
+    """Signs with an HMAC (RFC 7518, section 3.2): a secret has neither name nor public half."""
 
     kid = ""
     certificate: bytes | None = None
     public_jwk: Mapping[str, str] | None = None
 
-    def __init__(self, secret: Secret) -> None:
-        self.algorithm = "HS256"
+    def __init__(self, secret: Secret, algorithm: str = "HS256") -> None:
+        self.algorithm = algorithm
+        self._digest = HMAC_DIGESTS[algorithm]
         self._secret = secret
 
     async def sign(self, data: bytes) -> bytes:
-        return hmac.digest(self._secret.reveal().encode(), data, "sha256")
+        return hmac.digest(self._secret.reveal().encode(), data, self._digest)
 
 
-def _signature(key: PrivateKey) -> Sign:
-    sha256 = hashes.SHA256()
+def _signature(key: PrivateKey, algorithm: str) -> Sign:
     if isinstance(key, rsa.RSAPrivateKey):
-        pkcs1 = padding.PKCS1v15()
-        return lambda data: key.sign(data, pkcs1, sha256)
-    ecdsa = ec.ECDSA(sha256)
-    return lambda data: _side_by_side(key.sign(data, ecdsa))
+        return _rsa(key, algorithm)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _ecdsa(key, algorithm)
+    return key.sign
 
 
-def _side_by_side(der: bytes) -> bytes:
+def _rsa(key: rsa.RSAPrivateKey, algorithm: str) -> Sign:
+    digest = HASHES[algorithm]
+    scheme: padding.AsymmetricPadding = padding.PKCS1v15()
+    if algorithm.startswith("PS"):
+        # RFC 7518, section 3.5: the mask is of the same hash, and the salt as long as it.
+        scheme = padding.PSS(padding.MGF1(digest), digest.digest_size)
+    return lambda data: key.sign(data, scheme, digest)
+
+
+def _ecdsa(key: ec.EllipticCurvePrivateKey, algorithm: str) -> Sign:
+    scheme, size = ec.ECDSA(HASHES[algorithm]), coordinate_bytes(key.curve)
+    return lambda data: _side_by_side(key.sign(data, scheme), size)
+
+
+def _side_by_side(der: bytes, size: int) -> bytes:
     """RFC 7518, section 3.4: r and s, each as long as the curve's order."""
     r, s = decode_dss_signature(der)
-    return r.to_bytes(P256_COORDINATE_BYTES, "big") + s.to_bytes(P256_COORDINATE_BYTES, "big")
+    return r.to_bytes(size, "big") + s.to_bytes(size, "big")

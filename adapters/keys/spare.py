@@ -33,17 +33,22 @@ class SpareKey:
 
     def _make(self) -> StoredKey:
         key = private_keys.generated(self._algorithm)
-        return stored(key, self._realm, self._clock.now())
+        return stored(key, self._realm, self._clock.now(), algorithm=self._algorithm)
 
 
 def stored(
-    key: PrivateKey, realm: str, now: float, certificate_pem: bytes | None = None
+    key: PrivateKey,
+    realm: str,
+    now: float,
+    certificate_pem: bytes | None = None,
+    algorithm: str | None = None,
 ) -> StoredKey:
-    """``key`` as a standby key, with that certificate or one of its own."""
+    """``key`` as a standby key, with that certificate or one of its own, for that algorithm or
+    its usual one."""
     certificate = certificate_pem or certificates.self_signed(key, realm, now)
     return StoredKey(
         kid=kid_of(key),
-        algorithm=algorithm_of(key),
+        algorithm=algorithm or algorithm_of(key),
         created=now,
         published_at=now,
         signs_from=None,

@@ -18,6 +18,9 @@ REGISTERED_CLAIMS = frozenset(
 )
 
 
+EMPTY: tuple[str, ...] = ()
+
+
 def id_token_claims(options: OidcOptions, order: IssueOrder, nonce: str | None) -> dict[str, Any]:
     """The payload: registered claims first, then those of the claim map that are not among them."""
     claim = order.claim
@@ -32,7 +35,7 @@ def id_token_claims(options: OidcOptions, order: IssueOrder, nonce: str | None) 
         claims["nonce"] = nonce
     claims["iat"] = claim.issued_at
     claims["exp"] = order.expires_at
-    claims.update(_login(order))
+    _add_login(claims, options, order)
     claims["jti"] = claim.token_id
     for name, values in order.claims.values.items():
         if name not in REGISTERED_CLAIMS:
@@ -40,19 +43,30 @@ def id_token_claims(options: OidcOptions, order: IssueOrder, nonce: str | None) 
     return claims
 
 
-def _login(order: IssueOrder) -> dict[str, Any]:
-    """What another issuer said of the login, no more than that; our own logins are of now."""
-    login = order.principal.login
-    if login is None:
-        return {"auth_time": order.claim.issued_at}
-    said: dict[str, Any] = {}
-    if login.at is not None:
-        said["auth_time"] = login.at
-    if login.context is not None:
-        said["acr"] = login.context
-    if login.methods:
-        said["amr"] = list(login.methods)
-    return said
+def _add_login(claims: dict[str, Any], options: OidcOptions, order: IssueOrder) -> None:
+    """``auth_time``, ``acr`` and ``amr``: of a login here when it was and what the instance says
+    of its kind; of a login elsewhere what its issuer said, where the instance says nothing. A
+    plug-in has the last word on ``acr`` and ``amr``, and its empty one means none."""
+    principal, mapped = order.principal, order.mapped
+    context, methods = None, EMPTY
+    if principal.login is None:
+        # A password is checked after the claim has fixed iat, and again by each retry: the token
+        # may not depend on when.
+        claims["auth_time"] = min(principal.authenticated_at, order.claim.issued_at)
+    else:
+        context, methods = principal.login.context, principal.login.methods
+        if principal.login.at is not None:
+            claims["auth_time"] = principal.login.at
+    context = options.authn_contexts.get(principal.method, context)
+    methods = options.authn_methods.get(principal.method, methods)
+    if mapped.authn_context is not None:
+        context = mapped.authn_context
+    if mapped.authn_methods is not None:
+        methods = mapped.authn_methods
+    if context:
+        claims["acr"] = context
+    if methods:
+        claims["amr"] = list(methods)
 
 
 def _value(values: tuple[str, ...], as_array: bool) -> str | list[str]:

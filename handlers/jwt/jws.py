@@ -25,21 +25,21 @@ async def signed(claims: Mapping[str, Any], signer: Signer, *, with_jwk: bool) -
     except orjson.JSONEncodeError:
         raise CannotIssue("a claim of this subject is not Unicode text") from None
     jwk = signer.public_jwk
-    shown = jwk if with_jwk and jwk is not None and jwk["kty"] == "RSA" else {}
     # A secret has no public name, so only asymmetric keys get a kid.
     kid = signer.kid if jwk is not None else None
-    header = _header(signer.algorithm, kid, shown.get("n"), shown.get("e"))
+    shown = tuple(jwk.items()) if with_jwk and jwk is not None else None
+    header = _header(signer.algorithm, kid, shown)
     data = header + b"." + _base64url(payload)
     return data + b"." + _base64url(await signer.sign(data))
 
 
 @lru_cache(maxsize=MAX_PREPARED_HEADERS)
-def _header(algorithm: str, kid: str | None, n: str | None, e: str | None) -> bytes:
+def _header(algorithm: str, kid: str | None, jwk: tuple[tuple[str, str], ...] | None) -> bytes:
     header: dict[str, Any] = {"typ": "JWT", "alg": algorithm}
     if kid is not None:
         header["kid"] = kid
-    if n is not None:
-        header["jwk"] = {"kty": "RSA", "use": "sig", "alg": algorithm, "n": n, "e": e}
+    if jwk is not None:  # RFC 7515, section 4.1.3; its kid stands beside it already
+        header["jwk"] = {name: value for name, value in jwk if name != "kid"} | {"alg": algorithm}
     return _base64url(orjson.dumps(header))
 
 

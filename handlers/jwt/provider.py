@@ -12,7 +12,7 @@ from broker.errors import CannotIssue, InvalidRequest
 from broker.instance import HMAC_ALGORITHMS, OIDC_ALGORITHMS, Instance, OidcOptions, SigningKey
 from broker.model import OPENIDCONNECT, IssuedToken, RequestedToken
 from broker.ports import IssueOrder, TokenName
-from handlers.jwt import jws
+from handlers.jwt import jwe, jws
 from handlers.jwt.claims import id_token_claims
 from handlers.members import text_member
 
@@ -29,7 +29,7 @@ class IdTokenRequest:
 
 
 class OidcProvider:
-    """ID tokens as compact JWS, signed with HS256, RS256 or ES256."""
+    """ID tokens as compact JWS, inside a JWE where the instance names a key to encrypt to."""
 
     token_type = OPENIDCONNECT
 
@@ -64,6 +64,8 @@ class OidcProvider:
             raise CannotIssue("this instance has no key to sign ID tokens with")
         claims = id_token_claims(options, order, order.options.nonce)
         token = await jws.signed(claims, order.signer, with_jwk=_shows_key(options))
+        if options.encryption is not None:
+            token = jwe.encrypted(token, options.encryption)
         if len(token) > MAX_TOKEN_LENGTH:
             raise CannotIssue(f"the ID token would be longer than {MAX_TOKEN_LENGTH} characters")
         name = named(token)

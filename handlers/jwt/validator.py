@@ -7,8 +7,8 @@ from hmac import compare_digest
 from broker.errors import InvalidRequest, InvalidToken
 from broker.instance import Instance
 from broker.model import OPENIDCONNECT, Principal, ReceivedToken, Secret
-from broker.ports import IssuerKeys, TokenStore, Trust, UserStore
-from broker.trust import account
+from broker.ports import TokenStore, UserStore
+from broker.trust import IssuerKeys, Trust, account
 from handlers.jwt import compact, rules
 from handlers.jwt.attributes import ClaimAttributes
 from handlers.jwt.provider import MAX_TOKEN_LENGTH, named

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,7 +17,7 @@ from adapters.keys import certificates, jwks
 from adapters.keys.private_keys import MAX_PEM_BYTES
 from adapters.keys.ring import KeyRing
 from adapters.stores.memory import open_memory
-from broker.errors import InvalidRequest
+from broker.errors import Conflict, InvalidRequest, KeyUnavailable
 from broker.instance import SigningKey
 from tests.support.door import FrozenClock
 from tests.support.key_rings import MARGIN, a_ring, published, signs, states
@@ -52,6 +52,12 @@ def test_thumbprint_is_that_of_the_rfc() -> None:
     assert jwks.thumbprint(key) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
+def test_thumbprint_of_an_edwards_key_is_that_of_the_rfc() -> None:
+    """RFC 8037, appendix A.3, gives a key and its thumbprint."""
+    key = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    assert jwks.thumbprint(key) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
 def test_coordinates_keep_their_leading_zeros() -> None:
     """A P-256 coordinate is 32 bytes long even where it begins with zeros (RFC 7518, 6.2.1.2)."""
     scalar = next(
@@ -69,8 +75,11 @@ FORMS = [
     (pem(RSA_2048, PrivateFormat.TraditionalOpenSSL), "RS256"),
     (pem(P256), "ES256"),
     (pem(P256, PrivateFormat.TraditionalOpenSSL), "ES256"),
+    (pem(ec.generate_private_key(ec.SECP384R1())), "ES384"),
+    (pem(ec.generate_private_key(ec.SECP521R1())), "ES512"),
+    (pem(ed25519.Ed25519PrivateKey.generate()), "EdDSA"),
 ]
-FORM_NAMES = ["RSA", "PKCS #1", "P-256", "SEC 1"]
+FORM_NAMES = ["RSA", "PKCS #1", "P-256", "SEC 1", "P-384", "P-521", "Ed25519"]
 
 
 @pytest.mark.parametrize(("given", "algorithm"), FORMS, ids=FORM_NAMES)
@@ -81,6 +90,7 @@ async def test_imported_key_takes_over_as_after_a_rotation(
     also for a broker that started since."""
     store = open_memory().configuration
     ring = await a_ring(clock, store)
+    await ring.cover_lifetime("/", 0, (), [algorithm])
     before = signs(ring, SigningKey(algorithm))
     key = await ring.import_pem("/", given, None)
     assert (key.state, key.signs_from) == ("next", clock.now() + MARGIN)
@@ -95,11 +105,33 @@ async def test_imported_key_takes_over_as_after_a_rotation(
 @pytest.mark.parametrize(("given", "algorithm"), FORMS, ids=FORM_NAMES)
 async def test_known_key_signs_at_once(given: bytes, algorithm: str, ring: KeyRing) -> None:
     """A key that relying parties know from elsewhere signs from the moment of its import."""
+    await ring.cover_lifetime("/", 0, (), [algorithm])
     before = signs(ring, SigningKey(algorithm))
     key = await ring.import_pem("/", given, None, now=True)
     assert key.state == "active"
     assert states(ring, algorithm) == {before: "retired", key.kid: "active"}
     assert ring.key_id("/", SigningKey(algorithm, alias=key.kid)) == key.kid
+
+
+async def test_algorithm_of_an_imported_rsa_key(ring: KeyRing) -> None:
+    """An RSA key is imported for the algorithm that is asked for, and serves no other one."""
+    key = await ring.import_pem("/", pem(RSA_2048), None, algorithm="PS512")
+    assert (key.algorithm, key.state) == ("PS512", "active")
+    assert signs(ring, SigningKey("PS512")) == key.kid
+    with pytest.raises(KeyUnavailable, match="not one for RS256"):
+        ring.key_id("/", SigningKey("RS256", alias=key.kid))
+    with pytest.raises(Conflict, match="is here for PS512"):
+        await ring.import_pem("/", pem(RSA_2048), None, algorithm="RS256")
+    assert (await ring.import_pem("/", pem(RSA_2048), None)).algorithm == "PS512"
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "HS256", "RS1", "none", ""])
+async def test_algorithm_that_is_none_of_the_key(algorithm: str, ring: KeyRing) -> None:
+    """A key is not imported for an algorithm that it cannot sign with, or that has no keys."""
+    before = ring.list("/")
+    with pytest.raises(InvalidRequest):
+        await ring.import_pem("/", pem(RSA_2048), None, algorithm=algorithm)
+    assert ring.list("/") == before
 
 
 async def test_import_that_was_in_no_hurry_can_be_hurried(ring: KeyRing) -> None:
@@ -144,9 +176,9 @@ def weak(size: int, exponent: int = 65537) -> bytes:
     [
         (weak(1024), "1024 bits"),
         (weak(2048, exponent=3), "exponent"),
-        (pem(ec.generate_private_key(ec.SECP384R1())), "secp384r1 is not offered: use P-256"),
+        (pem(ec.generate_private_key(ec.SECP224R1())), "secp224r1 is not offered: use P-256"),
         (pem(ec.generate_private_key(ec.SECP256K1())), "secp256k1"),
-        (pem(ed25519.Ed25519PrivateKey.generate()), "kind of key"),
+        (pem(ed448.Ed448PrivateKey.generate()), "kind of key"),
         (pem(dsa.generate_private_key(2048)), "kind of key"),
         (pem(P256, password=b"pl4nted"), "decrypt it"),
         (b"", "no private key"),

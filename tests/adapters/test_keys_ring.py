@@ -212,7 +212,7 @@ async def test_refresh_asks_one_question_while_nothing_changes(clock: FrozenCloc
     await other.generate("/", "ES256")
     store.mend()
     await asyncio.gather(*(ring.refresh() for _ in range(50)))
-    assert store.calls == 50 + 2 + 50  # two kinds of documents
+    assert store.calls == 50 + 3 + 50  # three kinds of documents
 
 
 async def test_cancelled_refresh_takes_it_from_nobody(clock: FrozenClock) -> None:

@@ -134,7 +134,7 @@ async def test_no_such_algorithm(clock: FrozenClock) -> None:
     ring = await a_ring(clock)
     for algorithm in ("HS256", "none", ""):
         for change in (ring.generate, ring.rotate):
-            with pytest.raises(InvalidRequest, match="RS256, ES256"):
+            with pytest.raises(InvalidRequest, match="keys are made for one of RS256"):
                 await change("/", algorithm)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from adapters.cli.keys import RUNBOOK
+from adapters.keys.private_keys import ALGORITHMS
 from tests.cli.conftest import Site
 
 
@@ -32,6 +33,16 @@ def test_first_keys_and_generate(site: Site) -> None:
     assert after[kid][:2] == ["ES256", "next"]
     assert after[kid][3] == "standby"
     assert {key: row for key, row in after.items() if key != kid} == before
+
+
+@pytest.mark.parametrize("algorithm", ["PS384", "ES512", "Ed25519"])
+def test_first_key_of_another_algorithm(site: Site, algorithm: str) -> None:
+    """A key for an algorithm that nothing signs with yet is the one that will, with a certificate
+    of its own."""
+    kid = site.ok("keys", "generate", algorithm).strip()
+    assert _keys(site)[kid][:2] == [algorithm, "active"]
+    printed = site.ok("keys", "certificate", kid)
+    assert x509.load_pem_x509_certificate(printed.encode()).subject
 
 
 def test_certificate(site: Site) -> None:
@@ -83,7 +94,8 @@ def test_unknown_algorithm(site: Site) -> None:
     """An algorithm without keys is refused with a sentence; exit code 1."""
     done = site.run("keys", "generate", "HS256")
     assert (done.code, done.out) == (1, "")
-    assert done.err == "remint: 400 Bad Request: keys are made for one of RS256, ES256\n"
+    offered = ", ".join(ALGORITHMS)
+    assert done.err == f"remint: 400 Bad Request: keys are made for one of {offered}\n"
 
 
 def test_import(site: Site, tmp_path: Path) -> None:
@@ -96,6 +108,18 @@ def test_import(site: Site, tmp_path: Path) -> None:
     assert _keys(site)[kid][1] == "next"
     assert site.ok("keys", "import", str(file), "--now").strip() == kid
     assert _keys(site)[kid][:2] == ["ES256", "active"]
+
+
+def test_import_for_an_algorithm(site: Site, tmp_path: Path) -> None:
+    """An RSA key is for the algorithm that the command names, which must be one of its kind."""
+    file = tmp_path / "key.pem"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    done = site.run("keys", "import", str(file), "--algorithm", "ES384")
+    assert (done.code, done.out) == (1, "")
+    assert "this key signs with RS256" in done.err
+    kid = site.ok("keys", "import", str(file), "--algorithm", "PS512").strip()
+    assert _keys(site)[kid][:2] == ["PS512", "active"]
 
 
 def test_import_of_no_key(site: Site, tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from adapters.issuers import jwk_set
 from adapters.issuers.sources import SharedSecret, WrittenKeys
 from broker.errors import InvalidRequest, InvalidToken
 from broker.model import OPENIDCONNECT, Login, Principal, Secret, User
-from broker.ports import VerificationKey
-from broker.trust import TrustedIssuer
+from broker.trust import TrustedIssuer, VerificationKey
 from handlers.jwt import compact
 from handlers.jwt.claims import id_token_claims
 from handlers.jwt.provider import MAX_TOKEN_LENGTH, OidcProvider

@@ -15,9 +15,10 @@ from jwcrypto import jwk as jwcrypto_jwk  # type: ignore[import-untyped]  # it h
 from jwcrypto import jwt as jwcrypto_jwt
 
 from adapters.keys.signers import HmacSigner
+from broker.algorithms import OIDC_ALGORITHMS
 from broker.errors import CannotIssue, InvalidRequest
 from broker.instance import SigningKey
-from broker.model import OPENIDCONNECT, Secret
+from broker.model import OPENAM, OPENIDCONNECT, USERNAME, X509, Login, Principal, Secret
 from broker.ports import Signer
 from handlers.jwt.claims import REGISTERED_CLAIMS
 from handlers.jwt.provider import (
@@ -32,16 +33,23 @@ from tests.handlers.builders import (
     instance,
     oidc_options,
     order,
+    principal,
     requested,
     signer,
 )
 
 PROVIDER = OidcProvider()
-SECRET = "a client secret of more than thirty-two bytes"
+SECRET = "a client secret of sixty-four bytes, as long as the longest hash"
+HMACS = ("HS256", "HS384", "HS512")
+ALL = sorted(OIDC_ALGORITHMS)
+LOGIN = NOW - 60
+"""When the principal of the builders logged in."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # joserfc, of RFC 8037's name
 
 
 def signer_for(algorithm: str) -> Signer:
-    return HmacSigner(Secret(SECRET)) if algorithm == "HS256" else signer(algorithm)
+    return HmacSigner(Secret(SECRET), algorithm) if algorithm in HMACS else signer(algorithm)
 
 
 async def issued(
@@ -50,6 +58,7 @@ async def issued(
     nonce: str | None = None,
     claims: dict[str, tuple[str, ...]] | None = None,
     expires_at: int | None = None,
+    subject: Principal | None = None,
     **options: Any,
 ) -> str:
     oidc = oidc_options(signing_key=SigningKey(algorithm, secret=Secret(SECRET)), **options)
@@ -61,6 +70,7 @@ async def issued(
             key=signer_for(algorithm),
             claims=claims,
             expires_at=expires_at,
+            subject=subject,
         )
     )
     token = made.body["issued_token"]
@@ -70,11 +80,11 @@ async def issued(
 
 def judged(token: str, algorithm: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims, once both libraries have verified the signature and agree."""
-    if algorithm == "HS256":
+    if algorithm in HMACS:
         first: Any = joserfc_jwk.OctKey.import_key(SECRET.encode())
         second: Any = jwcrypto_jwk.JWK.from_password(SECRET)
     else:
-        keys: Any = {"keys": [dict(signer(name).public_jwk or {}) for name in ("RS256", "ES256")]}
+        keys: Any = {"keys": [dict(signer(name).public_jwk or {}) for name in {algorithm, "ES256"}]}
         first = joserfc_jwk.KeySet.import_key_set(keys)
         second = jwcrypto_jwk.JWKSet.from_json(json.dumps(keys))
     registry = JWSRegistry(algorithms=[algorithm])
@@ -87,12 +97,12 @@ def judged(token: str, algorithm: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return dict(decoded.header), dict(decoded.claims)
 
 
-@pytest.mark.parametrize("algorithm", ["HS256", "RS256", "ES256"])
+@pytest.mark.parametrize("algorithm", ALL)
 async def test_id_token_verifies_with_two_other_libraries(algorithm: str) -> None:
     """Each algorithm's token verifies against the key set and says what the contract says."""
     header, claims = judged(await issued(algorithm, nonce="n1"), algorithm)
     expected = {"typ": "JWT", "alg": algorithm}
-    if algorithm != "HS256":
+    if algorithm not in HMACS:
         expected["kid"] = signer(algorithm).kid
     assert header == expected
     assert claims == {
@@ -102,7 +112,7 @@ async def test_id_token_verifies_with_two_other_libraries(algorithm: str) -> Non
         "nonce": "n1",
         "iat": NOW,
         "exp": NOW + 600,
-        "auth_time": NOW,
+        "auth_time": LOGIN,
         "jti": PROVIDER.token_id(ENTROPY),
     }
 
@@ -144,16 +154,81 @@ async def test_several_values_are_joined_unless_arrays_are_asked_for() -> None:
     assert (arrays["mail"], arrays["cn"]) == (["a", "b"], "c")
 
 
-async def test_key_is_shown_in_the_header_when_the_instance_asks() -> None:
-    """Reference JWK puts a clean RFC 7517 key into an RS256 header, and nothing into others."""
-    header, _ = judged(await issued("RS256", public_key_reference="JWK"), "RS256")
-    public = signer("RS256").public_jwk or {}
-    assert header["jwk"] == {name: public[name] for name in ("kty", "use", "alg", "n", "e")}
-    for algorithm in ("ES256", "HS256"):
-        header, _ = judged(await issued(algorithm, public_key_reference="JWK"), algorithm)
-        assert "jwk" not in header
-    header, _ = judged(await issued("RS256"), "RS256")
+NUMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+async def test_key_is_shown_in_the_header_when_the_instance_asks(algorithm: str) -> None:
+    """Reference JWK puts a clean RFC 7517 key into the header, whatever its kind; a secret is not
+    shown."""
+    header, _ = judged(await issued(algorithm, public_key_reference="JWK"), algorithm)
+    public = signer_for(algorithm).public_jwk
+    if public is None:
+        assert set(header) == {"typ", "alg"}
+    else:
+        names = ("kty", *NUMBERS[public["kty"]], "use", "alg")
+        assert header["jwk"] == {name: public[name] for name in names}
+        shown = joserfc_jwk.import_key(header["jwk"])
+        assert shown.thumbprint() == header["kid"]
+    header, _ = judged(await issued(algorithm), algorithm)
     assert "jwk" not in header
+
+
+# -- the login -----------------------------------------------------------------------------------
+
+FOREIGN_LOGIN = Login(at=NOW - 3600, context="theirs", methods=("pwd", "otp"))
+
+
+async def said_of_login(subject: Principal, **options: Any) -> dict[str, Any]:
+    _, claims = judged(await issued(subject=subject, **options), "ES256")
+    return {name: claims[name] for name in ("auth_time", "acr", "amr") if name in claims}
+
+
+@pytest.mark.parametrize(("at", "said"), [(NOW - 900, NOW - 900), (NOW, NOW), (NOW + 2, NOW)])
+async def test_auth_time_is_the_login_s(at: int, said: int) -> None:
+    """A session's token says when its user logged in; that of a password which was checked while
+    the token was made, or again by a retry, says when it was issued."""
+    assert await said_of_login(principal(authenticated_at=at)) == {"auth_time": said}
+
+
+async def test_acr_and_amr_are_those_of_the_input_type() -> None:
+    """The instance names context and methods for each input type; others have none."""
+    options: dict[str, Any] = {
+        "authn_contexts": {USERNAME: "urn:mace:incommon:iap:silver"},
+        "authn_methods": {USERNAME: ("pwd",), OPENAM: ("pwd", "otp")},
+    }
+    assert await said_of_login(principal(), **options) == {
+        "auth_time": LOGIN,
+        "acr": "urn:mace:incommon:iap:silver",
+        "amr": ["pwd"],
+    }
+    session = await said_of_login(principal(method=OPENAM), **options)
+    assert session == {"auth_time": LOGIN, "amr": ["pwd", "otp"]}
+    assert await said_of_login(principal(method=X509), **options) == {"auth_time": LOGIN}
+
+
+async def test_what_another_issuer_said_of_the_login_is_carried_on() -> None:
+    """Where the instance says nothing of the input type, its issuer's words stand; where that one
+    said nothing either, the token does not."""
+    theirs = principal(method=OPENIDCONNECT, login=FOREIGN_LOGIN)
+    assert await said_of_login(theirs) == {
+        "auth_time": NOW - 3600,
+        "acr": "theirs",
+        "amr": ["pwd", "otp"],
+    }
+    ours = await said_of_login(theirs, authn_contexts={OPENIDCONNECT: "ours"})
+    assert ours == {"auth_time": NOW - 3600, "acr": "ours", "amr": ["pwd", "otp"]}
+    assert await said_of_login(principal(method=OPENIDCONNECT, login=Login())) == {}
+
+
+@pytest.mark.parametrize("name", ["a:b", "urn", "https://idp.example#a b", ":", "a:b:c é"])
+async def test_subject_with_a_colon_is_a_subject(name: str) -> None:
+    """A subject need not be a URI because it has a colon."""
+    _, claims = judged(await issued(subject=principal(name=name)), "ES256")
+    assert claims["sub"] == name
+
+
+# -- names and requests --------------------------------------------------------------------------
 
 
 def test_token_id_is_a_random_uuid() -> None:

@@ -264,7 +264,7 @@ async def test_read_key(door: Door) -> None:
     assert (await _as_admin(door, "GET", f"{KEYS}/nobody")).status == 404
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "PS384", "Ed25519"])
 async def test_generate_key(door: Door, algorithm: str) -> None:
     """A generated key is published and waits; the one before it signs on."""
     await door.publish(an_instance("other", oidc=algorithm))
@@ -276,7 +276,7 @@ async def test_generate_key(door: Door, algorithm: str) -> None:
     assert answer.body["kid"] in str(await judges.jwks(door))
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "PS384", "Ed25519"])
 async def test_rotate_key(
     tmp_path: Path, planted: Planted, said: list[str], algorithm: str
 ) -> None:
@@ -414,7 +414,7 @@ async def test_import_no_key(door: Door, key: Any) -> None:
 async def test_import_unfit_key(door: Door) -> None:
     """A key of another curve or too few bits is refused, and not repeated in the refusal."""
     for key in (
-        ec.generate_private_key(ec.SECP384R1()),
+        ec.generate_private_key(ec.SECP224R1()),
         rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505  # unfit
     ):
         answer = await _as_admin(door, "POST", f"{KEYS}?_action=import", {"key": _pem(key)})
