@@ -15,6 +15,9 @@ from broker.model import OPENIDCONNECT, SAML2
 
 app = typer.Typer(help="Issued tokens: list, validate, cancel.", no_args_is_help=True)
 
+PAGE_SIZE = 1000
+"""Tokens that are asked for at a time."""
+
 Instance = Annotated[str, typer.Option("--instance", help="realm/element of the issuer.")]
 
 
@@ -32,10 +35,18 @@ def list_tokens(
     if not terms:
         raise typer.BadParameter("name --instance, --principal or both")
 
-    for item in ask(
-        config, url, admin, "GET", "/sts-tokengen", query={"_queryFilter": " and ".join(terms)}
-    )["result"]:
-        print(json.dumps(item))
+    query = {"_queryFilter": " and ".join(terms), "_pageSize": str(PAGE_SIZE)}
+
+    async def work(client: Client) -> None:
+        cookie = ""
+        while cookie is not None:
+            page = {**query, "_pagedResultsCookie": cookie}
+            answer = await client.call("GET", "/sts-tokengen", query=page)
+            for item in answer["result"]:
+                print(json.dumps(item))
+            cookie = answer["pagedResultsCookie"]
+
+    run(config, url, admin, work)
 
 
 @app.command()

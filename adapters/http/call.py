@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
 
 from adapters import codec
+from adapters.http import fields
 from adapters.http.address import AddressBook
 from adapters.http.places import Place
 from broker.errors import (
@@ -39,6 +40,20 @@ _PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?
 
 OVERRIDE = "X-HTTP-Method-Override"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+ONCE = frozenset(
+    {
+        "_action",
+        "_pageSize",
+        "_pagedResultsCookie",
+        "_pagedResultsOffset",
+        "_prettyPrint",
+        "_queryExpression",
+        "_queryFilter",
+        "_queryId",
+        "_totalPagedResultsPolicy",
+    }
+)
+"""CREST's parameters of which there is one at most: two could be read in two ways."""
 HEAD = {
     "Content-Type": "application/json;charset=UTF-8",
     "Cache-Control": "no-cache",
@@ -70,6 +85,7 @@ class Call:
         self.method = _method(request)
         self.action = request.query.get("_action")
         self.protocol = _protocol(request.headers.get("Accept-API-Version", ""))
+        self._fields = _fields(request, self.protocol)
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -87,10 +103,12 @@ class Call:
         A cookie comes along by itself, so one that another site's page sent along counts for
         nothing: browsers say the page's origin with every request that can change something.
         """
-        given = self.request.headers.get(self._cookie_name)
-        if not given and self._own_origin():
-            given = self.request.cookies.get(self._cookie_name)
+        given = self.request.headers.get(self._cookie_name) or self.cookie(self._cookie_name)
         return Secret(utf8(given)) if given else None
+
+    def cookie(self, name: str) -> str | None:
+        """A cookie, if it does not come along with another site's request."""
+        return self.request.cookies.get(name) if self._own_origin() else None
 
     def _own_origin(self) -> bool:
         origin = self.request.headers.get("Origin")
@@ -173,7 +191,10 @@ class Call:
             raise InvalidRequest("say Content-Type: application/json")
 
     def reply(self, reply: Reply) -> web.Response:
-        pretty = self.query.get("_prettyPrint") == "true"
+        """The response; of what succeeded, the members that ``_fields`` names."""
+        if self._fields and reply.status < 400:
+            reply = replace(reply, body=fields.chosen(reply.body, self._fields))
+        pretty = self.query.get("_prettyPrint", "").lower() == "true"
         return respond(reply, pretty=pretty)
 
     async def _drain(self) -> None:
@@ -232,6 +253,18 @@ def _method(request: web.Request) -> str:
             raise MethodNotAllowed(f"{OVERRIDE} names no method that is known here")
         return override
     return request.method
+
+
+def _fields(request: web.Request, protocol: tuple[int, int]) -> fields.Pointers:
+    """What of the answer is wanted. Raises InvalidRequest, before anything is done."""
+    query = request.query
+    if not query:
+        return ()
+    for name in query if len(query) > 1 else ():
+        if name in ONCE and len(query.getall(name)) > 1:
+            raise InvalidRequest(f"give {name} once")
+    values = query.getall("_fields", ())
+    return fields.parse(values, identified=protocol >= (2, 0)) if values else ()
 
 
 def _protocol(header: str) -> tuple[int, int]:

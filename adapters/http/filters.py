@@ -1,19 +1,27 @@
-"""The query filters of ``/sts-tokengen`` (contract, section 2.2): equalities joined by ``and``.
+"""The query filters of ``/sts-tokengen`` (contract, section 2.2), in CREST's grammar.
 
-Grammar::
+::
 
-    filter  = term *( "and" term )
-    term    = "(" filter ")" / field "eq" value
-    field   = [ "/" ] name
-    value   = quoted string with backslash escapes, or a bare word
+    filter  = and-part *( "or" and-part )
+    and-part = term *( "and" term )
+    term    = "(" filter ")" / "!" "(" filter ")" / "true" / "false"
+            / field "pr" / field operator value
+    field   = a JSON pointer (RFC 6901), with or without its first slash
+    value   = quoted string with backslash escapes, number, "true" or "false"
+
+Words of the language count in any letter case. Of what can be said in it, tokens are found by
+equalities on two fields, joined by ``and``; the rest is refused in words that say so. Since only
+``and`` is left, and all it joins must hold, parentheses have no meaning: they must match, no more.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from broker.errors import InvalidRequest
+from broker.policy import shown
 
 MAX_FILTER_LENGTH = 4096
 MAX_NESTING = 256
@@ -21,13 +29,17 @@ FIELDS = ("sts_id", "token_principal")
 USAGE = 'filter with /sts_id eq "…", /token_principal eq "…", or both joined by and'
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<paren>[()])
+    r"""\s*(?:(?P<mark>[()!])
           |"(?P<double>(?:[^"\\]|\\.)*)"
           |'(?P<single>(?:[^'\\]|\\.)*)'
-          |(?P<word>[^\s()"']+))""",
+          |(?P<word>[^\s()!"']+))""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_OPERATOR = re.compile(r"[A-Za-z_0-9.]+")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_POINTER = re.compile(r"(?:[^~]|~[01])+")
+_BOOLEANS = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,67 +47,140 @@ class _Token:
     kind: str
     text: str
 
+    @property
+    def word(self) -> str:
+        """The word in lower case; empty for what is none."""
+        return self.text.lower() if self.kind == "word" else ""
+
+
+_NOTHING = _Token("end", "")
+_OPEN, _CLOSE, _NOT = (_Token("mark", sign) for sign in "()!")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A filter while it is read: what it asks for, and the first thing that is not offered."""
+
+    tokens: list[_Token]
+    at: int = 0
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    refused: str | None = None
+
+    def next(self) -> _Token:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def peek(self) -> _Token:
+        return self.tokens[self.at] if self.at < len(self.tokens) else _NOTHING
+
+    def refuse(self, sentence: str) -> None:
+        """Noted, so that what cannot be read at all is said first."""
+        self.refused = self.refused or sentence
+
 
 def parse(text: str) -> dict[str, str] | None:
     """Field name to the value it must equal; None where that can hold for nothing.
 
-    Raises InvalidRequest with the usage.
+    Raises InvalidRequest for what cannot be read and for what is not offered, with the usage.
     """
     if len(text) > MAX_FILTER_LENGTH:
         raise InvalidRequest(f"a filter has up to {MAX_FILTER_LENGTH} characters")
-    tokens = _tokens(text)
-    pairs, rest = _filter(tokens, 0, 0)
-    if rest != len(tokens):
-        raise InvalidRequest(USAGE)
+    reading = _Reading(list(_tokens(text)))
+    _read(reading)
+    if reading.refused is not None:
+        raise InvalidRequest(f"{reading.refused}; {USAGE}")
     wanted: dict[str, str] = {}
-    for field, value in pairs:
-        if wanted.setdefault(field, value) != value:
+    for name, value in reading.pairs:
+        if wanted.setdefault(name, value) != value:
             return None
     return wanted
 
 
-def _tokens(text: str) -> list[_Token]:
-    found, at = [], 0
-    stripped = text.rstrip()
-    while at < len(stripped):
-        match = _TOKEN.match(stripped, at)
+def _tokens(text: str) -> Iterator[_Token]:
+    at, end = 0, len(text.rstrip())
+    while at < end:
+        match = _TOKEN.match(text, at, end)
         if match is None:
-            raise InvalidRequest(USAGE)
+            raise _unreadable()
         kind = match.lastgroup or ""
         value = match[kind]
         if kind in ("double", "single"):
-            found.append(_Token("string", _ESCAPE.sub(r"\1", value)))
+            yield _Token("string", _ESCAPE.sub(r"\1", value))
         else:
-            found.append(_Token(kind, value))
+            yield _Token(kind, value)
         at = match.end()
-    return found
 
 
-def _filter(tokens: list[_Token], at: int, depth: int) -> tuple[list[tuple[str, str]], int]:
-    if depth > MAX_NESTING:
-        raise InvalidRequest(USAGE)
-    pairs, at = _term(tokens, at, depth)
-    while at < len(tokens) and tokens[at].kind == "word" and tokens[at].text.lower() == "and":
-        more, at = _term(tokens, at + 1, depth)
-        pairs = pairs + more
-    return pairs, at
+def _read(reading: _Reading) -> None:
+    """Without recursion: a count of open parentheses is all that nesting needs."""
+    depth = 0
+    while True:
+        depth += _opened(reading)
+        if depth > MAX_NESTING:
+            raise InvalidRequest(f"a filter nests up to {MAX_NESTING} parentheses")
+        _term(reading)
+        while reading.peek() == _CLOSE and depth:
+            reading.next()
+            depth -= 1
+        joined = reading.next()
+        if joined == _NOTHING and not depth:
+            return
+        if joined.word == "or":
+            reading.refuse("or is not offered")
+        elif joined.word != "and":
+            raise _unreadable()
 
 
-def _term(tokens: list[_Token], at: int, depth: int) -> tuple[list[tuple[str, str]], int]:
-    if at < len(tokens) and tokens[at] == _Token("paren", "("):
-        pairs, at = _filter(tokens, at + 1, depth + 1)
-        if at >= len(tokens) or tokens[at] != _Token("paren", ")"):
-            raise InvalidRequest(USAGE)
-        return pairs, at + 1
-    if at + 2 >= len(tokens):
-        raise InvalidRequest(USAGE)
-    field, operator, value = tokens[at : at + 3]
-    if field.kind != "word" or operator.kind != "word" or operator.text.lower() != "eq":
-        raise InvalidRequest(USAGE)
-    name = field.text.removeprefix("/")
+def _opened(reading: _Reading) -> int:
+    """Pass the parentheses before a term; how many they were."""
+    count = 0
+    while reading.peek() in (_OPEN, _NOT):
+        if reading.next() == _NOT:
+            reading.refuse("! is not offered")
+            if reading.next() != _OPEN:
+                raise _unreadable()
+        count += 1
+    return count
+
+
+def _term(reading: _Reading) -> None:
+    first = reading.next()
+    if first.kind != "word" or not _POINTER.fullmatch(first.text):
+        raise _unreadable()
+    if first.word in _BOOLEANS:
+        reading.refuse(f"the literal {first.word} is not offered")
+        return
+    operator = reading.next()
+    if operator.kind != "word" or not _OPERATOR.fullmatch(operator.text):
+        raise _unreadable()
+    value = None if operator.word == "pr" else _value(reading)
+    _assertion(reading, first.text, operator, value)
+
+
+def _value(reading: _Reading) -> _Token:
+    token = reading.next()
+    if token.kind == "string" or token.word in _BOOLEANS or _NUMBER.fullmatch(token.word):
+        return token
+    raise _unreadable()
+
+
+def _assertion(reading: _Reading, pointer: str, operator: _Token, value: _Token | None) -> None:
+    name = _unescaped(pointer.removeprefix("/"))
     if name not in FIELDS:
-        raise InvalidRequest(f"there is no field {name[:64]}; {USAGE}")
-    literal = value.kind == "word" and value.text.lower() in ("true", "false")
-    if value.kind not in ("string", "word") or literal:
-        raise InvalidRequest(USAGE)
-    return [(name, value.text)], at + 3
+        reading.refuse(f"there is no field {shown(pointer)}")
+    elif operator.word != "eq" or value is None:
+        reading.refuse(f"{shown(operator.text)} is not offered for {name}")
+    elif value.word in _BOOLEANS:
+        reading.refuse(f"{name} is a string and never {value.word}")
+    else:
+        reading.pairs.append((name, value.text))
+
+
+def _unescaped(segment: str) -> str:
+    """RFC 6901, section 4. A slash in the middle stays: no field of ours is nested."""
+    return segment.replace("~1", "\x00").replace("~0", "~")
+
+
+def _unreadable() -> InvalidRequest:
+    return InvalidRequest(f"the filter cannot be read; {USAGE}")

@@ -83,6 +83,7 @@ def _told(record: TokenRecord) -> bytes:
             record.expires_at,
             record.key_id,
             record.parent,
+            *([] if record.kept is None else [record.kept.hex()]),
         ]
     )
 

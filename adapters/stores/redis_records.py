@@ -77,6 +77,8 @@ def written(sealer: Sealer, record: TokenRecord) -> bytes:
             record.expires_at,
             record.key_id,
             record.parent,
+            # Brokers that know nothing of it read records without.
+            *([] if record.kept is None else [text_of(record.kept)]),
         ]
     )
     sealed = sealer.seal(body, _context(record.alias))
@@ -90,7 +92,19 @@ def read(sealer: Sealer, alias: str, value: bytes) -> TokenRecord:
     except ValueError:
         raise Unavailable("the store cannot be read", detail="redis: a broken record") from None
     body = orjson.loads(opened(sealer, sealed, _context(alias)))
-    token_id, digest, token_type, instance, realm, principal, issued, expires, kid, parent = body
+    (
+        token_id,
+        digest,
+        token_type,
+        instance,
+        realm,
+        principal,
+        issued,
+        expires,
+        kid,
+        parent,
+        *more,
+    ) = body
     return TokenRecord(
         token_id=token_id,
         alias=alias,
@@ -103,6 +117,7 @@ def read(sealer: Sealer, alias: str, value: bytes) -> TokenRecord:
         expires_at=expires,
         key_id=kid,
         parent=parent,
+        kept=bytes_of(more[0]) if more else None,
     )
 
 

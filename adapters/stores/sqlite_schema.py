@@ -114,7 +114,9 @@ _VERSION_3 = (
     "CREATE TABLE journal (position INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
 )
 
-MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = ("ALTER TABLE tokens ADD COLUMN kept BLOB",)
+
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statements that lead from one schema version to the next; the version is their number."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -16,12 +16,12 @@ from broker.ports import TokenQuery
 
 COLUMNS = (
     "alias, token_id, digest, type, instance, realm, principal, issued_at, expires_at, key_id, "
-    "parent"
+    "parent, kept"
 )
 
 _GET = f"SELECT {COLUMNS} FROM tokens WHERE alias = ?"  # noqa: S608 - a constant
 _INSERT = (
-    f"INSERT INTO tokens ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - too
+    f"INSERT INTO tokens ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - too
     "ON CONFLICT DO NOTHING"
 )
 _EXPIRED = f"SELECT {COLUMNS} FROM tokens WHERE expires_at <= ? LIMIT ?"  # noqa: S608 - too
@@ -132,6 +132,7 @@ def add_record(connection: sqlite3.Connection, record: TokenRecord) -> None:
             record.expires_at,
             record.key_id,
             record.parent,
+            record.kept,
         ),
     )
     if added.rowcount:
@@ -154,6 +155,7 @@ def _record(row: Row) -> TokenRecord:
         expires_at,
         key_id,
         parent,
+        kept,
     ) = row
     return TokenRecord(
         token_id=token_id,
@@ -167,6 +169,7 @@ def _record(row: Row) -> TokenRecord:
         expires_at=expires_at,
         key_id=key_id,
         parent=parent,
+        kept=kept,
     )
 
 

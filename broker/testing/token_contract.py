@@ -36,7 +36,7 @@ class TokenStoreContract:
 
     async def test_a_committed_record_is_found_by_its_alias(self, stores: StoresUnderTest) -> None:
         """Every field of a record comes back as it was written."""
-        first = a_record(parent="token-0")
+        first = a_record(parent="token-0", kept=b"\x00sealed\xff")
         second = a_record(alias="alias-2", token_id="token-2", type=SAML2, key_id=None)
         await add(stores, first, second)
         same(await stores.tokens.get("alias-1"), first)

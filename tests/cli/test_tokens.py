@@ -102,6 +102,18 @@ def test_life_of_a_token(site: Site, tmp_path: Path) -> None:
         assert (done.code, done.out) == (1, "not valid\n")
 
 
+def test_a_long_list(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is longer than a page is printed whole, each token once."""
+    monkeypatch.setattr("adapters.cli.tokens.PAGE_SIZE", 2)
+    _publish(site, tmp_path, "long")
+    site.ok("users", "add", "lena", given=USER_PASSWORD)
+    wanted = ("--from", "USERNAME", "--to", "OPENIDCONNECT", "--username", "lena")
+    for _ in range(5):
+        site.ok("translate", "--instance", "long", *wanted, given=USER_PASSWORD)
+    listed = site.ok("tokens", "list", "--instance", "long").splitlines()
+    assert len({json.loads(line)["_id"] for line in listed}) == len(listed) == 5
+
+
 def test_bulk_cancel(site: Site, tmp_path: Path) -> None:
     """All tokens of an instance, a principal, a key, or of several at once; the number is told."""
     for name in ("bulk", "bulk-2"):

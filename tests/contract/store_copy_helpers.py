@@ -42,7 +42,13 @@ async def fill(url: str) -> None:
     stores = await open_stores(url, ROOT)
     await issue(stores, "plain")
     await issue(
-        stores, "child", parent="plain", key_id="key-2", principal="bob", realm="/customers"
+        stores,
+        "child",
+        parent="plain",
+        key_id="key-2",
+        principal="bob",
+        realm="/customers",
+        kept=b"sealed",
     )
     await issue_claimed(stores, "answered")
     await issue_claimed(stores, "gone")
@@ -120,6 +126,7 @@ async def must_know_tokens(stores: Stores) -> None:
         key_id="key-2",
         principal="bob",
         realm="/customers",
+        kept=b"sealed",
     )
     first = await listed(limit=2)
     rest = await listed(after=first[-1])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from broker.model import OPENIDCONNECT
+from tests.support import door as doors
 from tests.support.door import (
     ASSERTION,
     ELEMENT,
@@ -16,10 +21,12 @@ from tests.support.door import (
     REALM,
     Answer,
     Door,
+    FrozenClock,
     an_instance,
     session_input,
     user_input,
 )
+from tests.support.planted import Planted
 
 INSIDE = "fred/bobo/inside"
 NO_PAGES = {
@@ -193,6 +200,60 @@ async def test_read(door: Door) -> None:
     assert (answer.body["sts_id"], answer.body["principal_name"]) == (ELEMENT, "demo")
     assert "issued_token" not in answer.body
     assert (await door.request("GET", "/sts-tokengen/unknown", headers=head)).status == 404
+
+
+@pytest.mark.parametrize("wanted", [ID_TOKEN, ASSERTION], ids=["ID token", "assertion"])
+async def test_read_a_kept_token(door: Door, wanted: dict[str, Any]) -> None:
+    """An instance that keeps its tokens lets its realm's administrators read them, one by one; the
+    store has them sealed, and no list and no validate shows them."""
+    await door.publish(replace(an_instance("keeping"), keep_issued_tokens=True))
+    issued = await door.translate(user_input(), wanted, instance="keeping")
+    token = issued.body["issued_token"]
+    (record,) = await door.tokens()
+    assert record.kept is not None
+    assert token.encode() not in record.kept
+    assert repr(record.kept) not in repr(record)
+    head, path = await door.admin(), f"/sts-tokengen/{record.alias}"
+    answer = await door.request("GET", path, headers=head)
+    assert (answer.status, answer.body["issued_token"]) == (200, token)
+    line = door.audit()[-1]
+    assert (line["requester"], line["token_alias"]) == ("admin", record.alias)
+    listed = await _query(door, head, "/sts_id eq 'keeping'")
+    assert "issued_token" not in listed.text
+    assert (await door.request("GET", path, headers=await door.realm_admin())).status == 404
+    await door.request("DELETE", path, headers=head)
+    assert (await door.request("GET", path, headers=head)).status == 404
+
+
+async def test_a_kept_token_that_was_moved(door: Door) -> None:
+    """A kept token that somebody put into another record is not read out: a 503, with no trace of
+    the token."""
+    await door.publish(replace(an_instance("keeping"), keep_issued_tokens=True))
+    for _ in range(2):
+        await _issue(door, instance="keeping")
+    first, second = await door.tokens()
+    database = door.broker.components.settings.state_dir / "remint.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE tokens SET kept = ? WHERE alias = ?", (first.kept, second.alias))
+        connection.commit()
+    head = await door.admin()
+    answer = await door.request("GET", f"/sts-tokengen/{second.alias}", headers=head)
+    assert answer.status == 503
+
+
+async def test_expired_but_not_reaped(tmp_path: Path, planted: Planted, said: list[str]) -> None:
+    """A token that has expired is listed until it is reaped, and is not valid meanwhile."""
+    clock = FrozenClock()
+    async with doors.opened(tmp_path / "state", planted, clock=clock) as door:
+        state = {"token_type": OPENIDCONNECT, "oidc_id_token": await _issue(door)}
+        (record,) = await door.tokens()
+        clock.advance(record.expires_at - clock.now() + 1)
+        listed = await _query(door, await door.admin(), f"/sts_id eq '{ELEMENT}'")
+        assert [item["_id"] for item in listed.body["result"]] == [record.alias]
+        assert (await door.validate(state)).body == {"token_valid": False}
+        await door.broker.components.lifecycle.reap()
+        assert _found(await _query(door, await door.admin(), f"/sts_id eq '{ELEMENT}'")) == set()
+        said.extend(door.refusals)
 
 
 async def test_delete(door: Door) -> None:
