@@ -80,7 +80,10 @@ class Saml2Options:
 
     ``digest`` is the hash of the signature's reference; None for that of the signing algorithm.
     ``authn_contexts`` names the AuthnContextClassRef by input type, where the standard one is not
-    wanted.
+    wanted. ``name_id_attribute`` is the local attribute that the NameID comes from; None for the
+    principal's name. ``name_id_is_label`` says that a persistent or transient format is but a label
+    on it. ``authn_instant_is_login`` gives the time of the login, and not that of issue, as
+    AuthnInstant.
     """
 
     issuer: str
@@ -94,6 +97,9 @@ class Saml2Options:
     encryption: Saml2Encryption | None = None
     authn_contexts: Mapping[TokenType, str] = field(default_factory=dict)
     plug_ins: Saml2PlugIns = Saml2PlugIns()
+    name_id_attribute: str | None = None
+    name_id_is_label: bool = False
+    authn_instant_is_login: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,9 @@ class FrontDoor:
         router.add_route(
             "*", prefix + "/sts-publish/rest/{path:.*}", publish, expect_handler=_expect
         )
+        soap = self._enveloped(Publish(self._components).soap)
+        router.add_route("*", prefix + "/sts-publish/soap", soap, expect_handler=_expect)
+        router.add_route("*", prefix + "/sts-publish/soap/{path:.*}", soap, expect_handler=_expect)
         router.add_route("*", prefix + "/json/{path:.+}", tree, expect_handler=_expect)
 
     def _enveloped(self, endpoint: Endpoint) -> Handler:

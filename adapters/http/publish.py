@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from adapters.components import Components
 from adapters.http.call import Call, Reply
-from adapters.instances import forgerock
+from adapters.instances import forgerock, view_bean
 from broker.errors import (
     AlreadyPublished,
     Forbidden,
@@ -51,6 +51,15 @@ class Publish:
         if call.method in ("PUT", "DELETE"):
             raise InvalidRequest("name the instance in the path")
         raise Forbidden("this is not offered to anybody")
+
+    async def soap(self, call: Call) -> Reply:
+        """``/sts-publish/soap``: there is no WS-Trust service here that could be published."""
+        session = await self._sessions.administrator(call.session_id)
+        call.attempt.requester = session.principal
+        call.attempt.operation = f"soap instances {call.method.lower()}"
+        raise NotSupported(
+            "this broker has no SOAP instances; publish a REST instance at /sts-publish/rest"
+        )
 
     async def _create(self, call: Call, session: Session) -> Reply:
         if call.action is None and call.protocol < (2, 1):
@@ -126,15 +135,14 @@ def _refuse_query(call: Call) -> None:
 
 
 def _instance_state(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is to be published, structured. Raises InvalidRequest, InvalidInstance."""
     context = body.get("invocation_context")
-    if context == FLAT:
-        raise InvalidRequest(f"{FLAT} is not available in this version; use {STRUCTURED}")
-    if context != STRUCTURED:
-        raise InvalidRequest(f"invocation_context must be {STRUCTURED}")
+    if context not in (STRUCTURED, FLAT):
+        raise InvalidRequest(f"invocation_context must be {STRUCTURED} or {FLAT}")
     state = body.get("instance_state")
     if not isinstance(state, dict):
         raise InvalidRequest("instance_state must be set to a JSON object")
-    return state
+    return view_bean.structured(state) if context == FLAT else state
 
 
 def _realm_of(state: Mapping[str, Any]) -> str:

@@ -1,50 +1,42 @@
 """The published instances of a broker: documents in the store, compiled ones in memory.
 
-A compiled instance is used as long as the store's generation stands still, so an update made by
-any worker is seen by the next request of every other. The keys that brokers share are under the
-same generation, and are caught up with before a request sees the new one.
+A compiled instance is used as long as the store's generation stands still; then its document is
+looked at, and compiled anew if it is another one. So an update made by any worker is seen by the
+next request of every other. The keys that brokers share are under the same generation, and are
+caught up with before a request sees the new one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-import orjson
-
-from adapters.instances import forgerock
+from adapters.instances import forgerock, own_keys, wire_rules
+from adapters.instances.checking import Checked, Checking
+from adapters.instances.own_keys import SharedKeys
 from adapters.keys.ring_changes import NO_NEEDS, KeyNeeds
-from broker.errors import (
-    InvalidInstance,
-    KeyUnavailable,
-    NotFound,
-    PreconditionFailed,
-    UnknownInstance,
-)
+from broker.algorithms import DEFAULT_LEGACY
+from broker.errors import InvalidInstance, PreconditionFailed, UnknownInstance
 from broker.events import InstanceDeleted, InstancePublished, InstanceUpdated
-from broker.instance import ACTIVE_KEY, UNSIGNED, Instance, SigningKey, compiled
-from broker.model import InstanceDocument, instance_id
+from broker.instance import Instance, PlugInCheck, no_plug_ins
+from broker.model import InstanceDocument
 from broker.policy import shown
-from broker.ports import Clock, EventSink, InstanceStore, KeySource
+from broker.ports import Clock, EventSink, InstanceStore
 from broker.registry import Registry
 
-FORMAT = "forgerock"
-MAX_CACHED = 10_000
+MAX_CACHED = 16_384
 COMPILED_AT_ONCE = 50
 """How many instances are compiled before requests get their turn."""
 
 
-class SharedKeys(KeySource, Protocol):
-    """Keys that brokers share."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A compiled instance, and the generation of the store in which it was still that one."""
 
-    async def refresh(self) -> bool:
-        """See what other brokers changed; False if the store could not be asked."""
-
-    async def cover_lifetime(self, realm: str, seconds: int, named: Iterable[str] = ()) -> None:
-        """Allow for tokens of that lifetime, and keep the keys that are ``named``."""
+    instance: Instance
+    generation: int
 
 
 class InstanceDirectory:
@@ -63,7 +55,8 @@ class InstanceDirectory:
         events: EventSink,
         clock: Clock,
         realm_exists: Callable[[str], bool],
-        allow_short_hmac: bool = False,
+        allow_legacy: frozenset[str] = DEFAULT_LEGACY,
+        plug_in_problem: PlugInCheck = no_plug_ins,
         refresh: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._store = store
@@ -72,10 +65,10 @@ class InstanceDirectory:
         self._keys = keys
         self._events = events
         self._clock = clock
-        self._realm_exists = realm_exists
-        self._allow_short_hmac = allow_short_hmac
-        self._compiled: dict[str, Instance] = {}
+        self._checking = Checking(registry, keys, realm_exists, allow_legacy, plug_in_problem)
+        self._kept: dict[str, _Kept] = {}
         self._generation = -1
+        self._known_needs: dict[str, tuple[str, KeyNeeds]] = {}
         self._needs: Mapping[str, KeyNeeds] = {}
         self._needs_generation = -1
 
@@ -84,10 +77,10 @@ class InstanceDirectory:
         generation = await self._store.generation()
         if generation != self._generation:
             await self._catch_up(generation)
-        found = self._compiled.get(instance)
-        if found is None:
-            found = await self._compile_stored(instance, generation)
-        return found
+        kept = self._kept.get(instance)
+        if kept is not None and kept.generation == generation == self._generation:
+            return kept.instance
+        return await self._looked_up(instance, generation)
 
     async def _catch_up(self, generation: int) -> None:
         """Noted only when the keys are those of ``generation`` too: a request that runs meanwhile
@@ -95,43 +88,36 @@ class InstanceDirectory:
         caught_up = await self._keys.refresh()
         if self._refresh is not None:
             caught_up = await self._refresh() and caught_up
-        self._compiled.clear()
         if caught_up:
             self._generation = generation
 
-    async def _compile_stored(self, instance: str, generation: int) -> Instance:
+    async def _looked_up(self, instance: str, generation: int) -> Instance:
+        """What stands in the store now. It is compiled anew only if it was changed itself."""
         document = await self._store.get(instance)
         if document is None:
+            self._kept.pop(instance, None)
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
-        found = self._compile(document.body, document.revision)
-        # While the store was asked, a newer generation may have begun: then this one is not kept.
-        if generation == self._generation:
-            if len(self._compiled) >= MAX_CACHED:
-                self._compiled.clear()
-            self._compiled[instance] = found
+        kept = self._kept.pop(instance, None)
+        if kept is not None and kept.instance.revision == document.revision:
+            found, complete = kept.instance, True
+        else:
+            compiled_now = self._checking.compiled(document)
+            found, complete = await own_keys.ready(self._keys, compiled_now)
+        if complete:  # else the next request tries again to read the key store
+            if len(self._kept) >= MAX_CACHED:
+                del self._kept[next(iter(self._kept))]
+            # A newer generation that has begun meanwhile has the next request look again.
+            self._kept[instance] = _Kept(found, generation)
         return found
-
-    def _compile(self, state: Mapping[str, Any], revision: str) -> Instance:
-        draft, problems = forgerock.decode(state)
-        try:
-            instance = compiled(
-                draft,
-                known_inputs=self._registry.inputs,
-                known_outputs=self._registry.outputs,
-                allow_short_hmac=self._allow_short_hmac,
-            )
-        except InvalidInstance as error:
-            problems.extend(forgerock.named(problem) for problem in error.problems)
-        if problems:
-            raise InvalidInstance(problems)
-        return replace(instance, revision=revision)
 
     async def publish(self, state: Mapping[str, Any]) -> InstanceDocument:
         """Publish a new instance. Raises InvalidInstance, NotFound (realm), AlreadyPublished."""
-        document, compiled_instance = self._document(forgerock.with_kept_secrets(state, None))
-        await self._prepare_keys(compiled_instance)
-        await self._create(document)
-        return document
+        checked = await self._checking.checked(
+            forgerock.with_kept_secrets(state, None), wire_rules.missing(state)
+        )
+        await self._prepare_keys(checked)
+        await self._create(checked.document)
+        return checked.document
 
     async def update(
         self, instance: str, state: Mapping[str, Any], expected: str | None = None
@@ -143,14 +129,16 @@ class InstanceDirectory:
         old = await self._required(instance)
         if expected is not None and expected != old.revision:
             raise PreconditionFailed("the instance was changed since that revision was read")
-        document, compiled_instance = self._document(forgerock.with_kept_secrets(state, old.body))
-        if document.id != instance:
+        checked = await self._checking.checked(
+            forgerock.with_kept_secrets(state, old.body), wire_rules.missing(state)
+        )
+        if checked.document.id != instance:
             raise InvalidInstance(
                 [("deployment-url-element", f"the path says {shown(instance)}; say the same here")]
             )
-        await self._prepare_keys(compiled_instance)
-        await self._replace(document, old.revision)
-        return document
+        await self._prepare_keys(checked)
+        await self._replace(checked.document, old.revision)
+        return checked.document
 
     async def delete(self, instance: str, expected: str | None = None) -> InstanceDocument:
         """Raises UnknownInstance, PreconditionFailed."""
@@ -172,11 +160,12 @@ class InstanceDirectory:
 
     async def load(self, draft: Instance) -> bool:
         """Publish an instance from a file, or bring it up to date; False if it already was."""
-        document, compiled_instance = self._document(forgerock.encode(draft))
+        checked = await self._checking.checked(forgerock.encode(draft))
+        document = checked.document
         old = await self._store.get(document.id)
+        await self._prepare_keys(checked)
         if old is not None and old.revision == document.revision:
             return False
-        await self._prepare_keys(compiled_instance)
         if old is None:
             await self._create(document)
         else:
@@ -184,34 +173,40 @@ class InstanceDirectory:
         return True
 
     async def key_needs(self) -> Mapping[str, KeyNeeds]:
-        """What the published instances of each realm ask of its keys, for ``KeyRing.tend``."""
+        """What the published instances of each realm ask of its keys, for ``KeyRing.tend``.
+
+        Only those that were changed since the last time are looked into."""
         generation = await self._store.generation()
         if generation != self._needs_generation:
             needs: dict[str, KeyNeeds] = {}
+            known: dict[str, tuple[str, KeyNeeds]] = {}
             for number, document in enumerate(await self._store.list()):
                 if number % COMPILED_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 asked = self._needs_of(document)
+                known[document.id] = document.revision, asked
                 needs[document.realm] = needs.get(document.realm, NO_NEEDS).joined(asked)
+            self._known_needs = known
             self._needs, self._needs_generation = needs, generation
         return self._needs
 
     def _needs_of(self, document: InstanceDocument) -> KeyNeeds:
-        known = self._compiled.get(document.id)
-        if known is not None and known.revision == document.revision:
-            return self._asked(known)
-        draft, _ = forgerock.decode(document.body)
+        known = self._known_needs.get(document.id)
+        if known is not None and known[0] == document.revision:
+            return known[1]
         try:
-            return self._asked(self._compile(document.body, document.revision))
+            return self._asked(self._checking.compiled(document))
         except InvalidInstance:  # it issues nothing, and keeps its keys until it is repaired
-            return KeyNeeds(0, _named(draft))
+            draft, _ = forgerock.decode(document.body)
+            return replace(own_keys.needs(draft, 0), algorithms=frozenset())
 
     def _asked(self, instance: Instance) -> KeyNeeds:
+        # Tokens of an instance's own types are neither signed here nor kept.
         lifetimes = (
-            self._registry.provider(output).lifetime_seconds(instance)
-            for output in instance.outputs
+            self._registry.provider_for(instance, output).lifetime_seconds(instance)
+            for output in instance.outputs - instance.custom_providers.keys()
         )
-        return KeyNeeds(max(lifetimes, default=0), _named(instance))
+        return own_keys.needs(instance, max(lifetimes, default=0))
 
     async def _create(self, document: InstanceDocument) -> None:
         announcement = self._events.prepare(
@@ -233,54 +228,7 @@ class InstanceDirectory:
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
         return document
 
-    async def _prepare_keys(self, instance: Instance) -> None:
-        """Before it is stored: the realm's keys are to outlive what the instance will issue."""
-        asked = self._asked(instance)
-        await self._keys.cover_lifetime(instance.realm, asked.lifetime_seconds, asked.key_ids)
-
-    def _document(self, state: Mapping[str, Any]) -> tuple[InstanceDocument, Instance]:
-        """What is to be stored, and the same compiled."""
-        revision = _revision(state)
-        instance = self._compile(state, revision)
-        if not self._realm_exists(instance.realm):
-            raise NotFound(f"there is no realm {shown(instance.realm)}")
-        self._check_keys(instance)
-        document = InstanceDocument(
-            id=instance_id(instance.realm, instance.url_element),
-            realm=instance.realm,
-            revision=revision,
-            format=FORMAT,
-            body=state,
-        )
-        return document, instance
-
-    def _check_keys(self, instance: Instance) -> None:
-        """A key that cannot be found is said to the publisher, before a token is asked for."""
-        problems = []
-        for name, key in _signing_keys(instance).items():
-            try:
-                self._keys.key_id(instance.realm, key)
-            except KeyUnavailable as error:
-                problems.append((f"{name}-signature-key-alias", error.sentence))
-        if problems:
-            raise InvalidInstance(problems)
-
-
-def _signing_keys(instance: Instance) -> dict[str, SigningKey]:
-    """The keys that an instance names, by the kind of token."""
-    saml2 = instance.saml2.signing_key if instance.saml2 else None
-    oidc = instance.oidc.signing_key if instance.oidc else None
-    named = {"saml2": saml2, "oidc": oidc}
-    return {kind: key for kind, key in named.items() if key and key.algorithm != UNSIGNED}
-
-
-def _named(instance: Instance) -> frozenset[str]:
-    """The keys that an instance names by their ``kid``."""
-    keys = _signing_keys(instance).values()
-    return frozenset(key.alias for key in keys if key.alias != ACTIVE_KEY)
-
-
-def _revision(state: Mapping[str, Any]) -> str:
-    """A signed 32-bit number as text, as ``_rev`` looks on that wire; it stands for the content."""
-    digest = hashlib.sha256(orjson.dumps(state, option=orjson.OPT_SORT_KEYS)).digest()
-    return str(int.from_bytes(digest[:4], "big", signed=True))
+    async def _prepare_keys(self, checked: Checked) -> None:
+        """Before it is stored: the realm's keys are there, and outlive what it will issue."""
+        asked = self._asked(checked.instance)
+        await own_keys.prepare(self._keys, checked.instance, asked, checked.keys)

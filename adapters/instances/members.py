@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from broker.model import Secret
+
 MAX_TEXT_LENGTH = 4096
 MAX_LIST_LENGTH = 256
+MAX_CERTIFICATE_LENGTH = 32 * 1024
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
 # What no XML can carry (XML 1.0 section 2.2), and line breaks, which no name or address needs.
 _CONTROL = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -60,6 +67,42 @@ class Members:
 
     def optional(self, key: str) -> str | None:
         return self.text(key) or None
+
+    def secret(self, key: str) -> Secret | None:
+        """A password, to the letter: blanks around it belong to it. None where it is empty."""
+        value = self._members.get(key)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
+            self.wrong(key, f"write a string of up to {MAX_TEXT_LENGTH} characters")
+            return None
+        return Secret(value)
+
+    def certificate(self, key: str) -> bytes | None:
+        """One certificate in PEM, or its DER in base64. Returns the DER, which nobody has read."""
+        value = self._members.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and len(value) <= MAX_CERTIFICATE_LENGTH:
+            found = _PEM.fullmatch(value.strip())
+            try:
+                return base64.b64decode("".join((found[1] if found else value).split()), None, True)
+            except (binascii.Error, ValueError):
+                pass
+        self.wrong(key, "write one certificate in PEM, or its DER in base64")
+        return None
+
+    def section(self, key: str) -> Members:
+        """The object of that name, its keys told with its own name before them."""
+        prefix = f"{self._prefix}{key}."
+        if self._members.get(key) is not None and not isinstance(self._members[key], Mapping):
+            self.wrong(key, "write an object")
+            return Members({}, key, self.problems, prefix=prefix)
+        return Members(self._members.get(key), key, self.problems, prefix=prefix)
+
+    def names(self) -> list[str]:
+        """The keys that are there."""
+        return list(self._members)
 
     def flag(self, key: str) -> bool:
         value = self._members.get(key)

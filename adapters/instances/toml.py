@@ -5,22 +5,23 @@
     realm = "/"
     url_element = "orders"
     persist_issued_tokens = true
+    keep_issued_tokens = true        # the tokens themselves, sealed, beside their records
     cancel_with_parent = true        # with the token of ours they were issued from, if there is one
     transforms = ["USERNAME -> SAML2", "OPENAM -> OPENIDCONNECT, end session"]
+    certificate_header = "X-Client-Cert"     # where a TLS offloader puts a client's certificate
+    offload_hosts = ["10.0.0.0/8"]           # whom to believe it
 
     [requesters]                     # who may ask, by transport; left out: everybody let in there
     amqp = ["alice", "key:<kid>"]
     mqtt = []                        # nobody
 
-    [saml2]
-    issuer = "https://sts.example.com"
-    audience = "https://sp.example.com"
-    signing_key = "RS256"            # or "RS256 <kid>"; leave out for unsigned
+    [auth_targets]                   # who checks a type of input, where that is told by name
+    X509 = { type = "module", value = "cert", context = { header = "X-Cert" } }
 
-    [oidc]
-    issuer = "https://sts.example.com"
-    audience = ["orders"]
-    signing_key = "ES256"            # HS256 takes client_secret beside it
+    [custom.validators]              # plug-ins by the custom token type that they check or issue
+    API_KEY = "api-keys"
+
+``[saml2]`` and ``[oidc]`` are in ``toml_saml2`` and ``toml_oidc``.
 """
 
 from __future__ import annotations
@@ -29,20 +30,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from adapters.instances import toml_oidc, toml_saml2
 from adapters.instances.members import Members
 from broker.errors import InvalidInstance
 from broker.instance import (
-    ACTIVE_KEY,
-    DEFAULT_LIFETIME_SECONDS,
-    HMAC_ALGORITHMS,
     REQUESTER_TRANSPORTS,
+    AuthTarget,
     Instance,
-    OidcOptions,
-    Saml2Options,
-    SigningKey,
     Transform,
 )
-from broker.model import Secret, TokenType, normal_realm
+from broker.model import TokenType, normal_realm
 
 ARROW = "->"
 END_SESSION = "end session"
@@ -69,17 +66,27 @@ def decode(document: Any) -> tuple[Instance, list[tuple[str, str]]]:
     top = Members(document, "document", problems)
     top.only(
         *("realm", "url_element", "persist_issued_tokens", "cancel_with_parent", "transforms"),
-        *("requesters", "saml2", "oidc"),
+        "keep_issued_tokens",
+        *("requesters", "saml2", "oidc", "auth_targets", "certificate_header", "offload_hosts"),
+        "custom",
     )
+    custom = top.section("custom")
+    custom.only("validators", "providers")
     draft = Instance(
         realm=normal_realm(top.text("realm", "/")),
         url_element=top.text("url_element"),
         transforms=tuple(_transform(top, text) for text in top.texts("transforms")),
-        saml2=_saml2(top, problems) if top.given("saml2") else None,
-        oidc=_oidc(top, problems) if top.given("oidc") else None,
+        saml2=toml_saml2.decode(top.section("saml2")) if top.given("saml2") else None,
+        oidc=toml_oidc.decode(top.section("oidc")) if top.given("oidc") else None,
         persist_issued_tokens=top.flag("persist_issued_tokens"),
         cancel_with_parent=top.flag("cancel_with_parent"),
+        keep_issued_tokens=top.flag("keep_issued_tokens"),
         requesters=top.name_sets("requesters", REQUESTER_TRANSPORTS),
+        auth_targets=_targets(top.section("auth_targets")),
+        certificate_header=top.optional("certificate_header"),
+        offload_hosts=top.texts("offload_hosts"),
+        custom_validators=_operations(custom, "validators"),
+        custom_providers=_operations(custom, "providers"),
     )
     return draft, problems
 
@@ -94,44 +101,16 @@ def _transform(top: Members, text: str) -> Transform:
     return Transform(TokenType(given), TokenType(wanted), option.strip() == END_SESSION)
 
 
-def _saml2(top: Members, problems: list[tuple[str, str]]) -> Saml2Options:
-    members = Members(top.value("saml2"), "saml2", problems, prefix="saml2.")
-    members.only(
-        *("issuer", "audience", "recipient", "name_id_format", "lifetime_seconds"),
-        *("attribute_map", "signing_key"),
-    )
-    key = members.text("signing_key")
-    return Saml2Options(
-        issuer=members.text("issuer"),
-        audience=members.text("audience"),
-        recipient=members.optional("recipient"),
-        name_id_format=members.optional("name_id_format"),
-        lifetime_seconds=members.whole("lifetime_seconds", DEFAULT_LIFETIME_SECONDS),
-        attribute_map=members.text_map("attribute_map"),
-        signing_key=_signing_key(key) if key else None,
-    )
+def _targets(targets: Members) -> dict[TokenType, AuthTarget]:
+    found: dict[TokenType, AuthTarget] = {}
+    for name in targets.names():
+        entry = targets.section(name)
+        entry.only("type", "value", "context")
+        found[TokenType(name)] = AuthTarget(
+            entry.text("type"), entry.text("value"), entry.text_map("context")
+        )
+    return found
 
 
-def _oidc(top: Members, problems: list[tuple[str, str]]) -> OidcOptions:
-    members = Members(top.value("oidc"), "oidc", problems, prefix="oidc.")
-    members.only(
-        *("issuer", "audience", "authorized_party", "lifetime_seconds", "claim_map"),
-        *("signing_key", "client_secret"),
-    )
-    key = _signing_key(members.text("signing_key", "RS256"))
-    if key.algorithm in HMAC_ALGORITHMS:
-        key = SigningKey(key.algorithm, secret=Secret(members.text("client_secret")))
-    return OidcOptions(
-        issuer=members.text("issuer"),
-        audience=members.texts("audience"),
-        signing_key=key,
-        authorized_party=members.optional("authorized_party"),
-        lifetime_seconds=members.whole("lifetime_seconds", DEFAULT_LIFETIME_SECONDS),
-        claim_map=members.text_map("claim_map"),
-        multi_valued_as_array=True,
-    )
-
-
-def _signing_key(text: str) -> SigningKey:
-    algorithm, _, alias = text.partition(" ")
-    return SigningKey(algorithm, alias.strip() or ACTIVE_KEY)
+def _operations(custom: Members, key: str) -> dict[TokenType, str]:
+    return {TokenType(name): plug_in for name, plug_in in custom.text_map(key).items()}

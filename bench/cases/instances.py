@@ -129,6 +129,7 @@ def _document(name: str) -> bytes:
             "oidc-audience": [name],
             "oidc-token-lifetime-seconds": "600",
             "oidc-signature-algorithm": "ES256",
+            "oidc-claim-map": {},
         },
     }
     context = "invocation_context_client_sdk"

@@ -33,6 +33,17 @@ async def test_list(door: Door) -> None:
     }
 
 
+async def test_where_newer_ams_have_it(door: Door) -> None:
+    """AM's path under its global configuration is the same resource."""
+    path = "/json/global-config/realms"
+    made = await _as_admin(door, "POST", path, {"name": "sales", "parentPath": "/"})
+    assert (made.status, made.body["path"]) == (201, "/sales")
+    listed = await _as_admin(door, "GET", f"{path}?_queryFilter=true")
+    assert listed.body == (await _as_admin(door, "GET", REALMS)).body
+    gone = await _as_admin(door, "DELETE", f"{path}/{made.body['_id']}")
+    assert gone.status == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [
