@@ -45,10 +45,18 @@ class ProfileClaimsMapper:
         sources = {claim: _source(value) for claim, value in claim_map.items()}
         attributes = principal.attributes
         if attributes is None and any(source.static is None for source in sources.values()):
-            user = await self._users.get(principal.realm, principal.name)
-            attributes = user.attributes if user is not None else {}
+            attributes = await self.profile(principal)
         values = {claim: source.values(attributes or {}) for claim, source in sources.items()}
         return VerifiedClaims({claim: found for claim, found in values.items() if found})
+
+    async def profile(self, principal: Principal) -> Mapping[str, tuple[str, ...]]:
+        """All attributes; those of a subject that is nobody of ours are never looked up."""
+        if principal.attributes is not None:
+            return principal.attributes
+        if principal.foreign is not None:
+            return {}
+        user = await self._users.get(principal.realm, principal.name)
+        return user.attributes if user is not None else {}
 
 
 def _source(value: str) -> _Source:
