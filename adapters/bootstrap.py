@@ -13,6 +13,8 @@ import structlog
 
 from adapters import codec, message_servers
 from adapters.administrator import ensure_administrator
+from adapters.certificates import files as authority_files
+from adapters.certificates.directory import CertificateAuthorities
 from adapters.clock import SystemClock
 from adapters.components import Components
 from adapters.directories.local import LocalAuthenticator, Passwords
@@ -21,11 +23,14 @@ from adapters.events.announcer import Announcer
 from adapters.events.cloudevents import CloudEvents
 from adapters.instances import toml
 from adapters.instances.directory import InstanceDirectory
+from adapters.interim_sessions import InterimSessions
 from adapters.issuers import files as issuer_files
 from adapters.issuers.directory import TrustedIssuers
+from adapters.kept_tokens import KeptTokens
 from adapters.keys.files import KeyFiles, KeyRingError
 from adapters.keys.ring import KeyRing
 from adapters.keys.root_secret import WrappingKeyError
+from adapters.plugins import InstalledPlugIns
 from adapters.realms import Realms
 from adapters.running import Broker
 from adapters.sessions import Sessions
@@ -36,6 +41,7 @@ from adapters.stores.lost_writes import lost
 from adapters.telemetry.audit import AuditFile
 from adapters.telemetry.log import EventLog
 from broker.lifecycle import Lifecycle
+from broker.mapping import PlugInMapping
 from broker.pipeline import Pipeline
 from broker.ports import AuditSink, Clock, EventSink
 from broker.registry import Registry
@@ -43,6 +49,7 @@ from broker.trail import AuditTrail
 from handlers import Ports, catalog
 from handlers.catalog import PluginError
 from handlers.claims import ProfileClaimsMapper
+from handlers.custom import CustomProviders, CustomValidators
 
 Seed = Callable[[Components], Awaitable[None]]
 
@@ -88,12 +95,14 @@ async def build(
         clock,
         settings.all_realms,
         jwks_max_age=settings.keys.jwks_max_age,
+        keystore_dir=settings.keys.keystore_dir,
         rotate_every=settings.keys.rotate_every,
         files=KeyFiles(settings.state_dir / "keys", secret(settings.keys.passphrase)),
         events=events,
         may_change=stores.current,
     )
     issuers = TrustedIssuers(stores.configuration, url=url, jwks=keys.jwks, is_ours=keys.knows)
+    authorities = CertificateAuthorities(stores.configuration)
     realms = Realms(
         configuration=stores.configuration,
         instances=stores.instances,
@@ -117,6 +126,7 @@ async def build(
         keys,
         realms,
         issuers,
+        authorities,
         passwords,
         audit,
         events,
@@ -161,6 +171,7 @@ def _components(
     keys: KeyRing,
     realms: Realms,
     issuers: TrustedIssuers,
+    authorities: CertificateAuthorities,
     passwords: Passwords,
     audit: AuditSink,
     events: EventSink,
@@ -173,13 +184,27 @@ def _components(
             tokens=stores.tokens,
             users=stores.users,
             issuers=issuers,
+            authorities=authorities,
+            pseudonym_key=stores.deployment.key.derive("name-ids"),
         )
     )
+    plug_ins = InstalledPlugIns(settings.plugins.allowed)
+    mapper = ProfileClaimsMapper(stores.users)
+    custom = CustomValidators(plug_ins, stores.sessions, stores.users)
     try:
-        registry = Registry(catalog.validators(offered), catalog.providers(offered))
+        registry = Registry(
+            catalog.validators(offered),
+            catalog.providers(offered),
+            custom_validator=custom.validator,
+            custom_provider=CustomProviders(plug_ins, mapper).provider,
+        )
     except ValueError as error:
         raise CannotStart(str(error)) from None
     trail = AuditTrail(audit, clock)
+
+    async def refresh() -> bool:
+        return all([await issuers.refresh(), await authorities.refresh()])
+
     instances = InstanceDirectory(
         store=stores.instances,
         registry=registry,
@@ -187,9 +212,19 @@ def _components(
         events=events,
         clock=clock,
         realm_exists=realms.exists,
-        allow_short_hmac="short-hmac" in settings.security.allow_legacy_output,
-        refresh=issuers.refresh,
+        allow_legacy=frozenset(settings.security.allow_legacy_output),
+        plug_in_problem=plug_ins.problem,
+        refresh=refresh,
     )
+    interim = InterimSessions(
+        store=stores.sessions,
+        users=stores.users,
+        clock=clock,
+        key=stores.deployment.key.derive("interim-sessions"),
+        max_idle_seconds=settings.sessions.max_idle_seconds,
+        max_life_seconds=settings.sessions.max_life_seconds,
+    )
+    kept_tokens = KeptTokens(stores.deployment.key.derive("kept-tokens"))
     return Components(
         settings=settings,
         url=url,
@@ -200,7 +235,8 @@ def _components(
             registry=registry,
             ledger=stores.ledger,
             tokens=stores.tokens,
-            mapper=ProfileClaimsMapper(stores.users),
+            mapper=mapper,
+            plug_in_mapping=PlugInMapping(plug_ins, mapper),
             replays=stores.replays,
             keys=keys,
             sessions=stores.sessions,
@@ -213,6 +249,8 @@ def _components(
             answers_ttl_seconds=settings.answers.ttl,
             requests_per_hour=settings.answers.requests_per_hour,
             requests_per_hour_of_strangers=settings.answers.requests_per_hour_of_strangers,
+            interim=interim,
+            keep=kept_tokens.seal,
         ),
         lifecycle=Lifecycle(
             instances=instances,
@@ -222,6 +260,7 @@ def _components(
             trail=trail,
             events=events,
             clock=clock,
+            interim=interim,
         ),
         instances=instances,
         sessions=Sessions(
@@ -237,7 +276,10 @@ def _components(
         keys=keys,
         realms=realms,
         issuers=issuers,
+        authorities=authorities,
         journal=stores.journal,
+        page_key=stores.deployment.key.derive("page-cookies"),
+        kept_tokens=kept_tokens,
     )
 
 
@@ -256,11 +298,13 @@ def _announcer(settings: Settings, url: str, clock: Clock, stores: Stores) -> An
 
 
 async def _bring_up_to_date(components: Components, stores: Stores) -> None:
-    """What files declare: users, trusted issuers and instances."""
+    """What files declare: users, trusted issuers, certificate authorities and instances."""
     settings = components.settings
     if settings.users.file is not None:
         await import_file(settings.users.file, stores.users)
     if settings.issuers.file is not None:
         await issuer_files.import_file(settings.issuers.file, components.issuers)
+    if settings.authorities.file is not None:
+        await authority_files.import_file(settings.authorities.file, components.authorities)
     for path in settings.instances:
         await components.instances.load(toml.read(path))

@@ -6,7 +6,7 @@ errors of the core to the numbers of the wire; a test holds it complete.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,13 @@ from broker.idempotency import MAX_REQUEST_ID_LENGTH
 from broker.lifecycle import PresentedToken
 from broker.model import (
     OPENAM,
+    X509,
     Answer,
+    PresentedCertificate,
     ReceivedToken,
     RequestedToken,
     Requester,
+    Secret,
     TokenType,
     TranslationRequest,
 )
@@ -49,6 +52,7 @@ STATUS: Mapping[type[errors.RemintError], int] = {
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.TooManyAttempts: 429,
+    errors.PlugInFailed: 500,
     errors.NotSupported: 501,
     errors.Unavailable: 503,
 }
@@ -135,11 +139,16 @@ def retry_advice(status: int) -> str:
 
 def advice(answer: Answer) -> str:
     """What asking again can do about an answer; about that of a batch, the most for any part."""
-    parts = answer.body.get("results")
-    if not isinstance(parts, list):
+    if answer.token_id is not None or not isinstance(answer.body.get("results"), list):
         return retry_advice(answer.status)
-    found = {retry_advice(part["code"]) for part in parts if "code" in part}
+    found = {retry_advice(code) for code in map(_code, answer.body["results"]) if code}
     return next((said for said in ("same-id", "later") if said in found), "never")
+
+
+def _code(part: Any) -> int:
+    """The status of a part that was refused; 0 for any other, such as a custom token."""
+    code = part.get("code") if isinstance(part, dict) else None
+    return code if isinstance(code, int) else 0
 
 
 def encode(value: Any, *, pretty: bool = False) -> bytes:
@@ -185,15 +194,28 @@ def decode_translation(
     deadline: float | None = None,
     trace: Mapping[str, str] | None = None,
     reply_key: Mapping[str, Any] | None = None,
+    presented: Callable[[], PresentedCertificate | errors.Refusal] | None = None,
+    context: Callable[[TokenType], Mapping[str, Secret]] | None = None,
 ) -> TranslationRequest:
-    """The request in a translate body (contract, sections 1.5 and 1.7). Raises InvalidRequest."""
+    """The request in a translate body (contract, sections 1.5 and 1.7).
+
+    ``presented`` gives the client's certificate where the transport has one; only an input of the
+    type X509 asks for it. ``context`` gives what else of the request belongs to a token of a type.
+    Raises InvalidRequest.
+    """
     given = _state(body, "input_token_state")
     wanted = _state(body, "output_token_state")
     given_type = _token_type(given, "input_token_state")
     wanted_type = _token_type(wanted, "output_token_state")
     return TranslationRequest(
         instance=instance,
-        subject_token=ReceivedToken(given_type, given, _canonical(given)),
+        subject_token=ReceivedToken(
+            given_type,
+            given,
+            _canonical(given),
+            presented() if presented is not None and given_type == X509 else None,
+            context(given_type) if context is not None else {},
+        ),
         requested_token=RequestedToken(wanted_type, wanted, _canonical(wanted)),
         requester=requester,
         request_id=request_id,
@@ -212,6 +234,8 @@ def decode_batch(
     deadline: float | None = None,
     trace: Mapping[str, str] | None = None,
     reply_key: Mapping[str, Any] | None = None,
+    presented: Callable[[], PresentedCertificate | errors.Refusal] | None = None,
+    context: Callable[[TokenType], Mapping[str, Secret]] | None = None,
 ) -> BatchRequest:
     """The batch in a body. A part that cannot be understood is one with a refusal; ``reply_key``
     is kept with the batch, without which nobody finds the answers of its parts.
@@ -233,10 +257,13 @@ def decode_batch(
                 request_id=request_id,
                 deadline=deadline,
                 trace=trace,
+                presented=presented,
+                context=context,
             )
         except errors.Refusal as refusal:
             return Part(refusal, _canonical(value))
-        meaning = [request.subject_token.canonical, request.requested_token.canonical]
+        given = request.subject_token
+        meaning = [given.canonical, request.requested_token.canonical, *given.beside]
         return Part(request, b"\n".join(meaning))
 
     return BatchRequest(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from adapters.certificates.directory import CertificateAuthorities
 from adapters.directories.local import Passwords
 from adapters.instances.directory import InstanceDirectory
 from adapters.issuers.directory import TrustedIssuers
+from adapters.kept_tokens import KeptTokens
 from adapters.keys.ring import KeyRing
 from adapters.realms import Realms
 from adapters.sessions import Sessions
@@ -19,7 +21,8 @@ from broker.trail import AuditTrail
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The services that a front door offers. ``url`` is the public one."""
+    """The services that a front door offers. ``url`` is the public one, ``page_key`` is for the
+    cookies of pages, and the same in all brokers of a store."""
 
     settings: Settings
     url: str
@@ -34,7 +37,10 @@ class Components:
     keys: KeyRing
     realms: Realms
     issuers: TrustedIssuers
+    authorities: CertificateAuthorities
     journal: Journal
+    page_key: bytes = field(repr=False)
+    kept_tokens: KeptTokens
 
     async def realm_exists(self, realm: str) -> bool:
         """Asks the store about a realm that is not known yet; raises Unavailable."""

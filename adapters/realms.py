@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from adapters.certificates import document as authorities
 from adapters.issuers.document import document_name
 from adapters.settings_values import RESERVED_REALMS
 from broker.errors import Conflict, InvalidRequest, NotFound, Unavailable
@@ -121,6 +122,8 @@ class Realms:
             raise Conflict("there are users in this realm; delete them first")
         if await self._configuration.get(document_name(realm)) is not None:
             raise Conflict("this realm trusts issuers of tokens; delete them first")
+        if await self._configuration.get(authorities.document_name(realm)) is not None:
+            raise Conflict("this realm has certificate authorities; delete them first")
 
 
 def parent_of(realm: str) -> str:

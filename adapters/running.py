@@ -97,6 +97,7 @@ class Broker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.components.issuers.close()
+        await self.components.authorities.close()
         self.components.passwords.close()
         await self.stores.close()
         if isinstance(self.audit, AuditFile):
@@ -123,6 +124,7 @@ class Broker:
                 await self.components.keys.refresh()
                 await self.components.realms.refresh()
                 await self.components.issuers.refresh()
+                await self.components.authorities.refresh()
                 if isinstance(self.audit, AuditFile):
                     self.audit.follow()
             except Exception as error:

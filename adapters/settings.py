@@ -75,6 +75,9 @@ class Http(Section):
     )
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM; clients are asked for certificates that hang from these."
+    )
     trusted_proxies: list[Annotated[str, AfterValidator(settings_values.network)]] = Field(
         default=[], description="Addresses or CIDR blocks whose X-Forwarded-For is believed."
     )
@@ -130,6 +133,9 @@ class Keys(Section):
     passphrase: SecretStr | None = Field(
         default=None, description="Of keys in files that an earlier version wrote."
     )
+    keystore_dir: Path | None = Field(
+        default=None, description="Folder of the key stores that instances may name; none if unset."
+    )
     jwks_max_age: int = Field(
         default=300,
         ge=1,
@@ -168,6 +174,19 @@ class Users(Section):
 class Issuers(Section):
     file: Path | None = Field(
         default=None, description="TOML file of trusted issuers, imported at each start."
+    )
+
+
+class Authorities(Section):
+    file: Path | None = Field(
+        default=None, description="TOML file of certificate authorities, imported at each start."
+    )
+
+
+class Plugins(Section):
+    allowed: list[str] = Field(
+        default=[],
+        description="Plug-ins of the form module:attribute that instances may name.",
     )
 
 
@@ -315,6 +334,8 @@ class Settings(BaseSettings):
     passwords: Passwords = Passwords()
     users: Users = Users()
     issuers: Issuers = Issuers()
+    authorities: Authorities = Authorities()
+    plugins: Plugins = Plugins()
     security: Security = Security()
     audit: Audit = Audit()
     answers: Answers = Answers()
@@ -385,6 +406,8 @@ def conflicts(settings: Settings) -> list[str]:
     http = settings.http
     if http.tls == "on" and not (http.tls_certificate and http.tls_key):
         found.append("http.tls: on needs http.tls_certificate and http.tls_key")
+    if http.tls_client_ca is not None and http.tls != "on":
+        found.append("http.tls_client_ca: only our own TLS asks for it; set http.tls to on")
     if http.tls == "off" and not is_loopback(http.host):
         found.append(
             f"http.host: {http.host} is reachable from other machines; set http.tls to on, "

@@ -15,7 +15,8 @@ TAKEN_HEADERS = frozenset(
 )
 RESERVED_REALMS = frozenset(
     # What stands beside a realm in /json, and in the topics of message servers.
-    {"authenticate", "keys", "realms", "serverinfo", "sessions", "trusted-issuers", "users"}
+    {"authenticate", "keys", "realms", "serverinfo", "sessions", "users"}
+    | {"certificate-authorities", "trusted-issuers"}
     | {"dead", "events", "reply", "root"}
 )
 

@@ -19,7 +19,7 @@ from typing import Any
 from broker import idempotency, policy
 from broker.batch import OPERATION, BatchRequest, Shared, Validated
 from broker.claiming import Claims, Hold
-from broker.errors import Gone, KeyUnavailable, Refusal, Unavailable
+from broker.errors import Gone, NotReady, Refusal, Unavailable
 from broker.model import Answer, BatchPlace, Claim, Secret, TranslationRequest
 from broker.ports import Attempt, Clock, InstanceSource
 
@@ -111,7 +111,8 @@ class Batches:
 
         Raises Gone if a part is not there any more.
         """
-        bodies = kept.body.get(KEPT)
+        # A token's answer may look like anything; a batch has no token of its own.
+        bodies = None if kept.token_id is not None else kept.body.get(KEPT)
         if bodies is None:
             return kept
         results: list[Any] = []
@@ -124,7 +125,7 @@ class Batches:
 
     async def _body(
         self, place: BatchPlace, request_id: str, body: Mapping[str, Any] | None
-    ) -> Mapping[str, Any]:
+    ) -> Any:
         if body is not None:
             return body
         answer = await self._claims.answer(
@@ -215,7 +216,7 @@ class Batches:
                 return _Done(await self._translate(attempt, decode, shared))
             except Refusal as refusal:
                 answer = self._answer_refusal(refusal)
-                return _Done(answer, answer.final and not isinstance(refusal, KeyUnavailable))
+                return _Done(answer, answer.final and not isinstance(refusal, NotReady))
             except Unavailable as error:
                 if claim.stored:
                     raise

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from broker.errors import (
     ClaimLost,
-    KeyUnavailable,
+    NotReady,
     OutcomeUnknown,
     Refusal,
     RequestInProgress,
@@ -194,8 +194,8 @@ class Claims:
             yield
         except Refusal as refusal:
             answer = self._answer_refusal(refusal)
-            # A new key is the administrator's next step, and then the same request succeeds.
-            if not answer.final or isinstance(refusal, KeyUnavailable):
+            # The administrator's next step puts it there, and then the same request succeeds.
+            if not answer.final or isinstance(refusal, NotReady):
                 await self.give_up(claim)
             elif await self.commit(claim, None, answer, asked) != answer:
                 raise ClaimLost("another worker took this request over") from refusal

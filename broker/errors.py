@@ -9,7 +9,8 @@
     │   │   ├── UnsupportedTokenType     nobody here knows that type
     │   │   ├── InvalidDocument          a document breaks rules; all of them are listed
     │   │   │   ├── InvalidInstance          that of an instance
-    │   │   │   └── InvalidIssuer            that of a trusted issuer
+    │   │   │   ├── InvalidIssuer            that of a trusted issuer
+    │   │   │   └── InvalidAuthority         that of a certificate authority
     │   │   └── CannotIssue              the instance is not set up for the token asked for
     │   ├── RequestExpired           its deadline passed before work began
     │   ├── InvalidToken             the subject token proves nothing
@@ -25,13 +26,16 @@
     │   │   ├── RequestConflict          this request id was used for another request
     │   │   ├── AlreadyPublished         an instance has that name
     │   │   ├── PersistenceDisabled      this instance keeps no tokens
-    │   │   └── KeyUnavailable           the signing key named by the instance is not there
+    │   │   └── NotReady                 something that the instance names is not there
+    │   │       ├── KeyUnavailable           its signing key
+    │   │       └── PlugInUnavailable        one of its plug-ins
     │   ├── Gone                     it was here once
     │   ├── PreconditionFailed       the revision has moved on
     │   ├── PayloadTooLarge          over a named limit
     │   ├── UnsupportedMediaType     an encoding that is not read here
     │   ├── TooManyAttempts          slow down
     │   └── NotSupported             the contract answers this with "not implemented"
+    ├── PlugInFailed                 a plug-in did what no plug-in may
     └── Unavailable                  a dependency is down; ask again with the same id
         ├── RequestInProgress            another worker holds this request
         ├── ClaimLost                    another worker took this request over; drop own work
@@ -85,6 +89,10 @@ class InvalidInstance(InvalidDocument):
 
 class InvalidIssuer(InvalidDocument):
     """The document of a trusted issuer breaks rules."""
+
+
+class InvalidAuthority(InvalidDocument):
+    """The document of a certificate authority breaks rules."""
 
 
 class CannotIssue(InvalidRequest):
@@ -147,8 +155,16 @@ class PersistenceDisabled(Conflict):
     """The instance keeps no tokens, so it cannot validate or cancel any."""
 
 
-class KeyUnavailable(Conflict):
+class NotReady(Conflict):
+    """Something that the instance names is not there; once it is, the same request succeeds."""
+
+
+class KeyUnavailable(NotReady):
     """The signing key that the instance names is not there."""
+
+
+class PlugInUnavailable(NotReady):
+    """A plug-in that the instance names cannot be loaded here."""
 
 
 class Gone(Refusal):
@@ -177,6 +193,10 @@ class TooManyAttempts(Refusal):
 
 class NotSupported(Refusal):
     """The contract answers this request with "not implemented"."""
+
+
+class PlugInFailed(RemintError):
+    """A plug-in failed, answered what it must not, or did not answer; no mistake of the caller."""
 
 
 class Unavailable(RemintError):

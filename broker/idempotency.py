@@ -87,6 +87,7 @@ def fingerprint(request: TranslationRequest, key: bytes) -> bytes:
         (request.requester.id or "").encode(),
         request.subject_token.canonical,
         request.requested_token.canonical,
+        *request.subject_token.beside,
     )
 
 

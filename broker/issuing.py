@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from broker.errors import InvalidToken, KeyUnavailable
 from broker.instance import HMAC_ALGORITHMS
-from broker.model import Answer, Claim, IssuedToken, Principal, TokenRecord
+from broker.mapping import PlugInMapping
+from broker.model import Answer, Claim, IssuedToken, Principal, TokenRecord, VerifiedClaims
 from broker.plan import Plan
 from broker.ports import ClaimsMapper, IssueOrder, KeySource, ReplayCache, Signer
+from broker.statements import NOTHING_MAPPED, Mapped
 
 
 class Issuer:
     """Maps, spends and issues, in this order."""
 
-    def __init__(self, *, mapper: ClaimsMapper, replays: ReplayCache, keys: KeySource) -> None:
+    def __init__(
+        self,
+        *,
+        mapper: ClaimsMapper,
+        replays: ReplayCache,
+        keys: KeySource,
+        plug_ins: PlugInMapping | None = None,
+    ) -> None:
         self._mapper = mapper
+        self._plug_ins = plug_ins
         self._replays = replays
         self._keys = keys
 
@@ -29,7 +41,7 @@ class Issuer:
         KeyUnavailable) and Unavailable.
         """
         # 7. Map the principal into the relying party's words.
-        claims = await self._mapper.map(principal, plan.provider.claim_map(plan.instance))
+        claims, mapped = await self._mapped(plan, claim, principal, expires_at)
         # 8. Spend a one-time token; a retry of the same request may spend it again.
         await self._spend(claim, principal, expires_at)
         # 9. Issue.
@@ -42,8 +54,20 @@ class Issuer:
             claim=claim,
             expires_at=expires_at,
             signer=signer,
+            given=plan.request.subject_token,
+            requested=plan.request.requested_token,
+            mapped=mapped,
         )
         return claim, await plan.provider.issue(order)
+
+    async def _mapped(
+        self, plan: Plan, claim: Claim, principal: Principal, expires_at: int
+    ) -> tuple[VerifiedClaims, Mapped]:
+        if self._plug_ins is None:
+            claim_map = plan.provider.claim_map(plan.instance)
+            return await self._mapper.map(principal, claim_map), NOTHING_MAPPED
+        claims = await self._mapper.map(principal, self._plug_ins.claim_map(plan))
+        return await self._plug_ins.mapped(plan, claim, principal, claims, expires_at)
 
     async def _spend(self, claim: Claim, principal: Principal, expires_at: int) -> None:
         if principal.one_time_token is None:
@@ -71,10 +95,22 @@ class Issuer:
         return replace(claim, key_id=key_id), self._keys.signer(realm, key, key_id)
 
 
+Keep: TypeAlias = Callable[[str, str], bytes]
+"""Seals a token for the record of an alias."""
+
+
 def record_of(
-    plan: Plan, claim: Claim, principal: Principal, issued: IssuedToken, answer: Answer
+    plan: Plan,
+    claim: Claim,
+    principal: Principal,
+    issued: IssuedToken,
+    answer: Answer,
+    keep: Keep | None = None,
 ) -> TokenRecord:
     """What is kept of the token that the answer hands out."""
+    kept = None
+    if plan.instance.keep_issued_tokens and keep is not None:
+        kept = keep(issued.alias, issued.body["issued_token"])
     return TokenRecord(
         token_id=issued.token_id,
         alias=issued.alias,
@@ -87,4 +123,5 @@ def record_of(
         expires_at=answer.expires_at or claim.expires_at,
         key_id=claim.key_id,
         parent=principal.parent,
+        kept=kept,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from broker import policy
 from broker.errors import InvalidRequest
 from broker.events import TokenCancelled, TokenExpired
 from broker.family import MAX_GENERATIONS, Family
+from broker.interim import InterimSessions
 from broker.model import Announcement, TokenRecord, TokenType
 from broker.ports import (
     Attempt,
@@ -36,7 +37,7 @@ AT_ONCE = 64
 """How many tokens are removed side by side, so that they share durable steps."""
 
 PAGE_SIZE = 512
-"""How many tokens a bulk cancel looks up at a time."""
+"""How many records are looked up at a time, where all that match are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Lifecycle:
         trail: AuditTrail,
         events: EventSink,
         clock: Clock,
+        interim: InterimSessions | None = None,
     ) -> None:
         self._instances = instances
         self._registry = registry
@@ -67,6 +69,7 @@ class Lifecycle:
         self._trail = trail
         self._events = events
         self._clock = clock
+        self._interim = interim
         self._family = Family(instances=instances, tokens=tokens, keys=keys, inputs=registry.inputs)
 
     async def validate(self, attempt: Attempt, decode: Callable[[], PresentedToken]) -> bool:
@@ -117,6 +120,17 @@ class Lifecycle:
     async def query(self, query: TokenQuery) -> list[TokenRecord]:
         return await self._tokens.query(query)
 
+    async def matching(self, query: TokenQuery) -> AsyncIterator[list[TokenRecord]]:
+        """All records that match, in chunks and in order of alias. What is issued or cancelled
+        meanwhile may or may not be among them; nothing comes twice."""
+        query = replace(query, limit=PAGE_SIZE)
+        while True:
+            records = await self._tokens.query(query)
+            yield records
+            if len(records) < PAGE_SIZE:
+                return
+            query = replace(query, after=records[-1].alias)
+
     async def get(self, alias: str) -> TokenRecord | None:
         return await self._tokens.get(alias)
 
@@ -131,13 +145,9 @@ class Lifecycle:
         it again does the rest. A token that is issued meanwhile may be passed over.
         """
         tally = _Tally(attempt)
-        query = replace(query, after=None, limit=PAGE_SIZE)
-        while True:
-            page = await self._tokens.query(query)
-            await self._end(page, tally)
-            if len(page) < PAGE_SIZE:
-                return tally.ended
-            query = replace(query, after=page[-1].alias)
+        async for records in self.matching(query):
+            await self._end(records, tally)
+        return tally.ended
 
     async def reap(self) -> int:
         """Remove expired records and announce each once; returns how many."""
@@ -169,7 +179,13 @@ class Lifecycle:
             records = children
 
     async def _remove(self, record: TokenRecord, tally: _Tally) -> None:
-        """Who removes a record counts it and announces it."""
+        """Who removes a record counts it and announces it.
+
+        The session that was opened for the token ends before: if this is cut short, the record is
+        still there for who tries again. The session that a token was made from is its user's.
+        """
+        if self._interim is not None:
+            await self._interim.end(record.token_id)
         event = TokenCancelled(
             at=self._clock.now(),
             realm=record.realm,

@@ -12,7 +12,9 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NewType
+from typing import Any, NewType, Protocol
+
+from broker.errors import Refusal
 
 TokenType = NewType("TokenType", str)
 
@@ -61,15 +63,39 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class PresentedCertificate:
+    """What a client showed beside its request, as DER that nobody has parsed yet.
+
+    ``leaf`` is the certificate whose key the client proved to have; ``chain`` came along with it.
+    """
+
+    leaf: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedToken:
     """A subject token as it arrived: its type and unverified members, which may be secrets.
 
     ``canonical`` is its meaning in bytes, members sorted; empty where the transport carried it.
+    ``presented`` is the certificate that came beside it, or why there is none that counts; None
+    where the type has none or the transport cannot carry one. ``context`` holds what the instance's
+    mapping context names of the HTTP request, by its key, for a custom token.
     """
 
     type: TokenType
     unverified: Mapping[str, Any] = field(repr=False)
     canonical: bytes = field(default=b"", repr=False)
+    presented: PresentedCertificate | Refusal | None = field(default=None, repr=False)
+    context: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    @property
+    def beside(self) -> tuple[bytes, ...]:
+        """What else makes this token another one than its members say."""
+        named = (f"{key}\0{self.context[key].reveal()}".encode() for key in sorted(self.context))
+        if isinstance(self.presented, PresentedCertificate):
+            return (self.presented.leaf, *named)
+        return tuple(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +180,13 @@ class Login:
     methods: tuple[str, ...] = ()
 
 
+class SessionBehind(Protocol):
+    """The session behind a translation, opened if need be (``broker.interim``)."""
+
+    async def session_id(self) -> Secret | None:
+        """None for a subject that is no user of ours; raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who a validated token speaks for. Only validators make one.
@@ -162,7 +195,8 @@ class Principal:
     epoch) bounds what may be issued for it; ``session_id`` is the session that came in or stands
     behind it; ``parent`` the id of the token of ours it was shown with; ``one_time_token`` names a
     token that may be used once. ``foreign`` is set for who is no user of ours (``trust.account``).
-    ``login`` is what another issuer says of the login.
+    ``login`` is what another issuer says of the login, ``state`` what a custom validator adds.
+    ``behind`` has a session for plug-ins, where the instance names some.
     """
 
     name: str
@@ -176,6 +210,8 @@ class Principal:
     one_time_token: str | None = None
     foreign: str | None = None
     login: Login | None = None
+    state: Any = field(default=None, repr=False)
+    behind: SessionBehind | None = field(default=None, repr=False, compare=False)
 
     @property
     def account(self) -> str:
@@ -196,12 +232,15 @@ class IssuedToken:
     token_id: str
     alias: str
     digest: bytes
-    body: Mapping[str, Any] = field(repr=False)
+    body: Any = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is kept of an issued token: enough to list, validate and cancel it, never the token."""
+    """What is kept of an issued token: enough to list, validate and cancel it.
+
+    ``kept`` is the token itself, sealed, where its instance asks for it.
+    """
 
     token_id: str
     alias: str
@@ -214,6 +253,7 @@ class TokenRecord:
     expires_at: int
     key_id: str | None = None
     parent: str | None = None
+    kept: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +293,11 @@ class Answer:
 
     ``status`` speaks HTTP's numbers, which CREST bodies carry on every transport. A stored answer
     also knows the instance that was asked, and the key (``reply_key``) of those who may read it;
-    neither is said to the caller.
+    neither is said to the caller. ``body`` is a JSON object, for a custom token any JSON value.
     """
 
     status: int
-    body: Mapping[str, Any] = field(repr=False)
+    body: Any = field(repr=False)
     token_id: str | None = None
     expires_at: int | None = None
     instance: str | None = field(default=None, compare=False)

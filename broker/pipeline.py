@@ -15,10 +15,19 @@ from broker import idempotency, policy
 from broker.batch import BatchRequest, Shared
 from broker.batching import Batches
 from broker.claiming import Claims
-from broker.errors import InvalidToken, KeyUnavailable, Refusal, Unavailable
+from broker.errors import (
+    ClaimLost,
+    InvalidToken,
+    NotReady,
+    OutcomeUnknown,
+    Refusal,
+    Unavailable,
+)
 from broker.events import TokenIssued, TranslationRejected
 from broker.family import Family
-from broker.issuing import Issuer, record_of
+from broker.interim import Behind, InterimSessions, may_be_asked
+from broker.issuing import Issuer, Keep, record_of
+from broker.mapping import PlugInMapping
 from broker.model import (
     ENTROPY_BYTES,
     OPENAM,
@@ -80,6 +89,9 @@ class Pipeline:
         requests_per_hour: int | None = None,
         requests_per_hour_of_strangers: int | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
+        plug_in_mapping: PlugInMapping | None = None,
+        interim: InterimSessions | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._instances = instances
         self._registry = registry
@@ -91,9 +103,11 @@ class Pipeline:
             answers_ttl_seconds=answers_ttl_seconds,
         )
         self._family = Family(instances=instances, tokens=tokens, keys=keys, inputs=registry.inputs)
-        self._issuer = Issuer(mapper=mapper, replays=replays, keys=keys)
+        self._issuer = Issuer(mapper=mapper, replays=replays, keys=keys, plug_ins=plug_in_mapping)
         self._keys = keys
         self._sessions = sessions
+        self._interim = interim
+        self._keep = keep
         self._trail = trail
         self._events = events
         self._clock = clock
@@ -177,7 +191,7 @@ class Pipeline:
         # 5. Claim: token id, iat, exp and key are fixed here, or the answer is known already.
         claim = await self._claim(plan)
         if isinstance(claim, Answer):
-            return _known(attempt, plan, claim)
+            return await self._known(attempt, plan, claim)
         # 6. Validate.
         try:
             async with self._claims.settled(claim, request):
@@ -188,12 +202,12 @@ class Pipeline:
             answer = await self._claims.fetched(claim)
             if answer is None:
                 raise
-            return _known(attempt, plan, answer)
+            return await self._known(attempt, plan, answer)
         if claim.stored and not claim.held:
             counted = idempotency.quota_scope(principal, self._fingerprint_key)
             claim = await self._claims.take(claim, self._requests_per_hour_of_strangers, counted)
             if isinstance(claim, Answer):
-                return _known(attempt, plan, claim)
+                return await self._known(attempt, plan, claim)
         # 7 to 10.
         async with self._claims.settled(claim, request):
             return await self._fulfil(attempt, plan, claim, principal)
@@ -209,8 +223,8 @@ class Pipeline:
         policy.may_ask(instance, request.requester.transport, request.requester.id)
         given, wanted = request.subject_token.type, request.requested_token.type
         transform = policy.transform_offered(instance, given, wanted)
-        validator = self._registry.validator(given)
-        provider = self._registry.provider(wanted)
+        validator = self._registry.validator_for(instance, given)
+        provider = self._registry.provider_for(instance, wanted)
         return Plan(
             request=request,
             instance=instance,
@@ -276,6 +290,30 @@ class Pipeline:
     async def _fulfil(
         self, attempt: Attempt, plan: Plan, claim: Claim, principal: Principal
     ) -> Answer:
+        """Phases 7 to 10, with a session at hand for plug-ins. One that was opened for them stays
+        only with a token of a transform that leaves sessions standing, and for whoever took over.
+        """
+        if self._interim is None or not may_be_asked(plan):
+            return await self._issued(attempt, plan, claim, principal)
+        behind = Behind(self._interim, principal, claim.token_id)
+        stays, stays_with_token = False, not plan.transform.invalidate_session
+        try:
+            lent = replace(principal, behind=behind)
+            answer = await self._issued(attempt, plan, claim, lent)
+            stays = stays_with_token and answer.status == 200
+            return answer
+        except ClaimLost:
+            stays = True
+            raise
+        except OutcomeUnknown:
+            stays = stays_with_token
+            raise
+        finally:
+            await _noting(attempt, behind.settle(stays=stays))
+
+    async def _issued(
+        self, attempt: Attempt, plan: Plan, claim: Claim, principal: Principal
+    ) -> Answer:
         attempt.token_id, attempt.key_id = claim.token_id, claim.key_id
         try:
             policy.same_realm(principal, plan.instance)
@@ -288,8 +326,8 @@ class Pipeline:
             answer = Answer(200, issued.body, issued.token_id, expires_at)
             announcement = self._announcement(plan, claim, principal, issued, expires_at)
             stands = await self._commit(plan, claim, principal, issued, answer, announcement)
-        except KeyUnavailable:
-            raise  # a retry succeeds once there is a key, and needs the session
+        except NotReady:
+            raise  # a retry succeeds once the key or plug-in is there, and needs the session
         except Refusal:
             await self._end_session(attempt, plan, principal)
             raise
@@ -341,10 +379,17 @@ class Pipeline:
             await self._end(attempt, principal.session_id)
 
     async def _end(self, attempt: Attempt, session_id: Secret) -> None:
-        try:
-            await self._sessions.end(session_id)
-        except Unavailable:
-            attempt.extra["session"] = "not ended"
+        await _noting(attempt, self._sessions.end(session_id))
+
+    async def _known(self, attempt: Attempt, plan: Plan, answer: Answer) -> Answer:
+        """The answer of an earlier attempt, which may have died before it ended the session that
+        came in, or at a part of a batch that stayed open: so that is asked for once more."""
+        ends = plan.transform.invalidate_session and plan.request.subject_token.type == OPENAM
+        if ends and plan.shared is not None:
+            plan.shared.to_end.add(plan.credential)
+        elif ends:
+            await self._end(attempt, plan.credential)
+        return _replayed(attempt, answer)
 
     async def _commit(
         self,
@@ -358,19 +403,18 @@ class Pipeline:
         """The answer that stands: this one, unless another attempt was faster."""
         record = None
         if plan.provider.persists(plan.instance):
-            record = record_of(plan, claim, principal, issued, answer)
+            record = record_of(plan, claim, principal, issued, answer, self._keep)
         if record is None and not claim.stored and announcement is None:
             return answer
         return await self._claims.commit(claim, record, answer, plan.request, announcement)
 
 
-def _known(attempt: Attempt, plan: Plan, answer: Answer) -> Answer:
-    """The answer of an earlier attempt. One at a part of a batch that stayed open has left its
-    session, which is the credential, to the last attempt."""
-    ends = plan.transform.invalidate_session and plan.request.subject_token.type == OPENAM
-    if plan.shared is not None and ends:
-        plan.shared.to_end.add(plan.credential)
-    return _replayed(attempt, answer)
+async def _noting(attempt: Attempt, ending: Awaitable[object]) -> None:
+    """A session that cannot be ended is noted, and runs out by itself."""
+    try:
+        await ending
+    except Unavailable:
+        attempt.extra["session"] = "not ended"
 
 
 def _replayed(attempt: Attempt, answer: Answer) -> Answer:

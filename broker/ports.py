@@ -28,7 +28,7 @@ from broker.model import (
     User,
     VerifiedClaims,
 )
-from broker.trust import TrustedIssuer
+from broker.statements import NOTHING_MAPPED, Mapped
 
 # -- token types ---------------------------------------------------------------------------------
 
@@ -48,7 +48,8 @@ class TokenValidator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IssueOrder:
-    """All that a provider may use: it calls neither clock nor random."""
+    """All that a provider may use: no clock, and random numbers only to encrypt. ``mapped`` is
+    what plug-ins say in the place of its own words."""
 
     instance: Instance
     principal: Principal
@@ -57,6 +58,9 @@ class IssueOrder:
     claim: Claim
     expires_at: int
     signer: Signer | None
+    given: ReceivedToken | None = None
+    requested: RequestedToken | None = None
+    mapped: Mapped = NOTHING_MAPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,39 +151,6 @@ class KeySource(Protocol):
 
     def revoked(self, realm: str, key_id: str) -> bool:
         """True for a compromised key: what it signed is not to be believed any more."""
-
-
-class VerificationKey(Protocol):
-    """Somebody else's key, ready: it verifies with the algorithms of its own kind alone."""
-
-    def verifies(self, algorithm: str, signature: bytes, data: bytes) -> bool:
-        """Whether the JWS signature (RFC 7518, section 3) over ``data`` is this key's."""
-
-
-class Trust(Protocol):
-    """A trusted issuer with its keys, which may have to be fetched."""
-
-    @property
-    def rules(self) -> TrustedIssuer: ...
-
-    async def keys(self, algorithm: str, kid: str | None) -> Sequence[VerificationKey]:
-        """The keys that a token with this header may be signed with; empty if there is none.
-
-        Raises Unavailable if the issuer's keys are not known and cannot be had.
-        """
-
-    def ours(self, key: VerificationKey) -> bool:
-        """Whether it is this broker itself: by its name, or since the key is one of ours."""
-
-
-class IssuerKeys(Protocol):
-    """The issuers that realms trust. Looking one up asks neither store nor network."""
-
-    def find(self, realm: str, issuer: str) -> Trust | None:
-        """The issuer that calls itself ``issuer``, to the letter, if the realm trusts it."""
-
-    def any(self, realm: str) -> bool:
-        """Whether the realm trusts any issuer at all."""
 
 
 # -- stores --------------------------------------------------------------------------------------

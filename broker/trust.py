@@ -6,7 +6,9 @@ The subject of a foreign token is the pair of issuer and ``sub`` (OpenID Connect
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 SUBJECT_MARK = "#"
 """Between issuer and subject. No issuer has one, and no local user's name an issuer's slashes."""
@@ -55,3 +57,36 @@ def account_parts(name: str) -> tuple[str, str] | None:
     """Issuer and subject of such a name; None for that of a local user."""
     issuer, mark, subject = name.partition(SUBJECT_MARK)
     return (issuer, subject) if mark and "://" in issuer else None
+
+
+class VerificationKey(Protocol):
+    """Somebody else's key, ready: it verifies with the algorithms of its own kind alone."""
+
+    def verifies(self, algorithm: str, signature: bytes, data: bytes) -> bool:
+        """Whether the JWS signature (RFC 7518, section 3) over ``data`` is this key's."""
+
+
+class Trust(Protocol):
+    """A trusted issuer with its keys, which may have to be fetched."""
+
+    @property
+    def rules(self) -> TrustedIssuer: ...
+
+    async def keys(self, algorithm: str, kid: str | None) -> Sequence[VerificationKey]:
+        """The keys that a token with this header may be signed with; empty if there is none.
+
+        Raises Unavailable if the issuer's keys are not known and cannot be had.
+        """
+
+    def ours(self, key: VerificationKey) -> bool:
+        """Whether it is this broker itself: by its name, or since the key is one of ours."""
+
+
+class IssuerKeys(Protocol):
+    """The issuers that realms trust. Looking one up asks neither store nor network."""
+
+    def find(self, realm: str, issuer: str) -> Trust | None:
+        """The issuer that calls itself ``issuer``, to the letter, if the realm trusts it."""
+
+    def any(self, realm: str) -> bool:
+        """Whether the realm trusts any issuer at all."""

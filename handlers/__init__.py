@@ -7,28 +7,44 @@ that they are handed. The smallest folder is ``opaque``: copy that one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from broker.authorities import ClientAuthorities, ClientTrust
 from broker.ports import (
     Authenticator,
-    IssuerKeys,
     SessionStore,
     TokenProvider,
     TokenStore,
     TokenValidator,
     UserStore,
 )
+from broker.trust import IssuerKeys
+
+
+class _Nobody:
+    """No certificate authority, in any realm."""
+
+    def of(self, realm: str) -> tuple[ClientTrust, ...]:
+        return ()
+
+
+NOBODY = _Nobody()
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a token type may ask for when it is made, plug-ins included."""
+    """What a token type may ask for when it is made, plug-ins included.
+
+    ``pseudonym_key`` makes identifiers that only one relying party can link; empty for none.
+    """
 
     authenticator: Authenticator
     sessions: SessionStore
     users: UserStore
     tokens: TokenStore
     issuers: IssuerKeys
+    authorities: ClientAuthorities = NOBODY
+    pseudonym_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

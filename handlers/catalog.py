@@ -13,6 +13,7 @@ from handlers import Handlers, Ports
 TOKEN_TYPES = (
     "handlers.username",
     "handlers.session",
+    "handlers.x509",
     "handlers.jwt",
     "handlers.saml2",
     "handlers.opaque",

@@ -123,9 +123,12 @@ class Call:
         return None if value is None else utf8(value)
 
     def expected_revision(self) -> str | None:
-        """The revision in If-Match; None where any will do."""
+        """The revision in If-Match; None where any will do.
+
+        A proxy that compresses answers turns an ETag into a weak one, and a client repeats that.
+        """
         value = (self.header("If-Match") or "*").strip()
-        return None if value == "*" else value.strip('"')
+        return None if value == "*" else value.removeprefix("W/").strip('"')
 
     async def read(self) -> None:
         """Take the body in, whatever its fate: who sends it slowly holds up nobody else."""

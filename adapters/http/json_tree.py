@@ -9,6 +9,7 @@ from adapters.components import Components
 from adapters.http import realm_path
 from adapters.http.administration import UserAdministration
 from adapters.http.call import Call, Reply
+from adapters.http.certificate_authorities import AuthorityAdministration
 from adapters.http.keys import KeyAdministration
 from adapters.http.realms import RealmAdministration
 from adapters.http.sessions import Logins
@@ -31,13 +32,16 @@ class JsonTree:
             "users": UserAdministration(components, logins).handle,
             "keys": KeyAdministration(components).handle,
             "trusted-issuers": IssuerAdministration(components).handle,
+            "certificate-authorities": AuthorityAdministration(components).handle,
             "serverinfo": self._server_info,
         }
 
     async def handle(self, call: Call) -> Reply:
         found = realm_path.split(call.path, frozenset(self._resources))
         if found is None:
-            segments = [segment for segment in call.path.split("/") if segment]
+            # AM has had realms at the top, and since version 5 under its global configuration.
+            path = call.path.strip("/").removeprefix("global-config/")
+            segments = [segment for segment in path.split("/") if segment]
             if segments[:1] == ["realms"] and len(segments) <= 2:
                 return await self._realms.handle(call, "".join(segments[1:]))
             raise NotFound("there is no such resource")

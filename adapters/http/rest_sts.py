@@ -9,7 +9,10 @@ from collections.abc import Callable
 
 from adapters import codec
 from adapters.components import Components
+from adapters.http.address import AddressBook
 from adapters.http.call import TRANSLATE_BATCH, Call, Reply
+from adapters.http.client_certificate import ClientCertificates, Presented
+from adapters.http.mapping_context import Named, named
 from adapters.trace import trace_of
 from broker.batch import BatchRequest
 from broker.errors import AccessDenied, InvalidRequest, NotSupported, UnknownInstance
@@ -28,29 +31,35 @@ class RestSts:
         self._lifecycle = components.lifecycle
         self._instances = components.instances
         self._sessions = components.sessions
+        book = AddressBook(components.settings.http.trusted_proxies)
+        self._certificates = ClientCertificates(book)
 
     async def handle(self, call: Call) -> Reply:
         instance = instance_id("", call.path)
         call.attempt.instance = instance
         # First of all, whatever else is wrong: nothing is routed to an instance that is not there.
         try:
-            await self._instances.resolve(instance)
+            found = await self._instances.resolve(instance)
         except UnknownInstance as refusal:
             if call.method == "POST" and call.action in ("translate", TRANSLATE_BATCH):
                 await self._pipeline.rejected(call.attempt, refusal)
             raise
         if call.method == "POST":
+            presented = self._certificates.of(call.request, found)
             if call.action == "translate":
-                return await self._translate(call, instance)
+                return await self._translate(call, instance, presented, named(call, found))
             if call.action == TRANSLATE_BATCH:
-                return await self._translate_batch(call, instance)
+                context = named(call, found)
+                return await self._translate_batch(call, instance, presented, context)
             if call.action == "validate":
                 return await self._validate(call, instance)
             if call.action == "cancel":
                 return await self._cancel(call, instance)
         return await self._refuse(call)
 
-    async def _translate(self, call: Call, instance: str) -> Reply:
+    async def _translate(
+        self, call: Call, instance: str, presented: Presented, context: Named
+    ) -> Reply:
         body = await call.body()
         request_id = _request_id(call)
         trace = trace_of(call.request.headers)
@@ -62,12 +71,16 @@ class RestSts:
                 requester=call.requester,
                 request_id=request_id,
                 trace=trace,
+                presented=presented,
+                context=context,
             )
 
         answer = await self._pipeline.translate(call.attempt, decode)
         return Reply(answer.body, answer.status)
 
-    async def _translate_batch(self, call: Call, instance: str) -> Reply:
+    async def _translate_batch(
+        self, call: Call, instance: str, presented: Presented, context: Named
+    ) -> Reply:
         call.place.take()
         body = await call.body()
         request_id = _request_id(call)
@@ -80,6 +93,8 @@ class RestSts:
                 requester=call.requester,
                 request_id=request_id,
                 trace=trace,
+                presented=presented,
+                context=context,
             )
 
         answer = await self._pipeline.translate_batch(call.attempt, decode)

@@ -18,5 +18,5 @@ from handlers.opaque.validator import OpaqueValidator
 
 def handlers(ports: Ports) -> Handlers:
     """What this folder offers."""
-    validator = OpaqueValidator(ports.tokens, ports.users, ports.issuers)
+    validator = OpaqueValidator(ports.tokens, ports.users, ports.issuers, ports.authorities)
     return Handlers(validator=validator, provider=OpaqueProvider())

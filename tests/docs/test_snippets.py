@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.certificates import files as authority_files
 from adapters.directories import users
 from adapters.instances import toml
 from adapters.issuers import files as issuer_files
@@ -18,6 +19,8 @@ from adapters.settings import Settings
 from broker.instance import compiled
 from broker.model import TokenType
 from tests.docs.conftest import Demo
+from tests.support.pki import root
+from tests.support.plug_ins import example_problem
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "bench/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -52,11 +55,25 @@ def test_toml_is_read_as_what_it_is(snippet: Snippet, tmp_path: Path) -> None:
     if "transforms" in document:
         draft, problems = toml.decode(document)
         assert not problems
-        assert compiled(draft, known_inputs=OPAQUE, known_outputs=OPAQUE) == draft
+        assert (
+            compiled(
+                draft,
+                known_inputs=OPAQUE,
+                known_outputs=OPAQUE,
+                plug_in_problem=example_problem,
+            )
+            == draft
+        )
     elif "issuer" in document:
         path = tmp_path / "issuers.toml"
         path.write_text(snippet.text)
         assert issuer_files.read(path)
+    elif "authority" in document:
+        path = tmp_path / "authorities.toml"
+        path.write_text(snippet.text)
+        for number, name in enumerate(re.findall(r'anchors_file = "(.*)"', snippet.text)):
+            (tmp_path / name).write_text(root(f"Root {number}").pem)
+        assert authority_files.read(path)
     elif "user" in document:
         path = tmp_path / "users.toml"
         path.write_text(snippet.text)

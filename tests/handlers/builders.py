@@ -25,7 +25,8 @@ from broker.model import (
     User,
     VerifiedClaims,
 )
-from broker.ports import IssueOrder, Signer, TokenProvider, TokenQuery, Trust
+from broker.ports import IssueOrder, Signer, TokenProvider, TokenQuery
+from broker.trust import Trust
 
 NOW = 1_700_000_000
 ENTROPY = bytes(range(32))
@@ -37,7 +38,7 @@ def signer(algorithm: str) -> KeySigner:
     key = private_keys.generated(algorithm)
     # The judges look at the certificate's dates with their own clock, so it starts in the past.
     pem = certificates.self_signed(key, "/", NOW)
-    return KeySigner(key, certificates.der(pem))
+    return KeySigner(key, certificates.der(pem), algorithm=algorithm)
 
 
 def saml2_options(**changes: Any) -> Saml2Options:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME
+from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME, X509
 from broker.registry import Registry
 from handlers import Ports, catalog
 from handlers.opaque.provider import OPAQUE
@@ -29,7 +29,7 @@ def registry() -> Registry:
 
 def test_built_in_token_types() -> None:
     """The built-ins are those of the list, each with the directions that it has."""
-    assert registry().inputs == {USERNAME, OPENAM, OPENIDCONNECT, OPAQUE}
+    assert registry().inputs == {USERNAME, OPENAM, X509, OPENIDCONNECT, OPAQUE}
     assert registry().outputs == {SAML2, OPENIDCONNECT, OPAQUE}
 
 
@@ -46,7 +46,7 @@ def test_every_folder_is_in_the_list() -> None:
 PROOF = """
 from handlers import Ports, catalog
 offered = catalog.handlers(Ports(None, None, None, None, None))
-known = {"USERNAME", "OPENAM", "OPENIDCONNECT"}
+known = {"USERNAME", "OPENAM", "X509", "OPENIDCONNECT"}
 print(sorted({v.token_type for v in catalog.validators(offered)} - known))
 print(sorted({p.token_type for p in catalog.providers(offered)} - {"SAML2", "OPENIDCONNECT"}))
 """
