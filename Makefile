@@ -39,6 +39,7 @@ lint: $(DEV) ## Check style, the direction of imports, and known vulnerabilities
 types: $(DEV) ## Check types
 	$(BIN)/mypy $(ROOMS:%=-p %)
 	cd examples/clients/python && $(CURDIR)/$(BIN)/mypy --strict -p remint_client
+	cd examples/plugins && MYPYPATH=$(CURDIR) $(CURDIR)/$(BIN)/mypy --strict -p remint_example_plugins
 
 bench: $(DEV) ## Measure what a translation costs beside its floor, and write a report (10 minutes)
 	@.ci/install-servers || echo "Cases whose server is missing are skipped."

@@ -16,7 +16,7 @@
     mqtt = []                        # nobody
 
     [auth_targets]                   # who checks a type of input, where that is told by name
-    X509 = { type = "module", value = "cert", context = { header = "X-Cert" } }
+    API_KEY = { type = "module", value = "keys", context = { key_header_key = "X-Api-Key" } }
 
     [custom.validators]              # plug-ins by the custom token type that they check or issue
     API_KEY = "api-keys"
