@@ -197,7 +197,7 @@ def decode_translation(
     presented: Callable[[], PresentedCertificate | errors.Refusal] | None = None,
     context: Callable[[TokenType], Mapping[str, Secret]] | None = None,
 ) -> TranslationRequest:
-    """The request in a translate body (contract, sections 1.5 and 1.7).
+    """The request in a translate body.
 
     ``presented`` gives the client's certificate where the transport has one; only an input of the
     type X509 asks for it. ``context`` gives what else of the request belongs to a token of a type.

@@ -369,7 +369,7 @@ class Pipeline:
         """End the session behind the token, where the transform asks for it and all is settled.
 
         After a failure that may pass the session stays: the retry needs it. A session that cannot
-        be ended is noted and runs out; the answer is not held back for it (contract, 1.7).
+        be ended is noted and runs out; the answer is not held back for it.
         """
         if not plan.transform.invalidate_session or principal.session_id is None:
             return

@@ -1,6 +1,6 @@
 """The certificate that came beside a request: from a header of a trusted host, or our own TLS.
 
-Whether the host is trusted is asked before the header is looked at (contract, section 7).
+Whether the host is trusted is asked before the header is looked at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The query filters of ``/sts-tokengen`` (contract, section 2.2), in CREST's grammar.
+"""The query filters of ``/sts-tokengen``, in CREST's grammar.
 
 ::
 

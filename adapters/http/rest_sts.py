@@ -1,4 +1,4 @@
-"""``/rest-sts/<realm>/<url-element>``: translate, validate and cancel (contract, section 1).
+"""``/rest-sts/<realm>/<url-element>``: translate, validate and cancel.
 
 ``translate_batch`` is an extension of ours: many translations in one request.
 """

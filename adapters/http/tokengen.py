@@ -1,4 +1,4 @@
-"""``/sts-tokengen``: administrators list, read and revoke issued tokens (contract, section 2).
+"""``/sts-tokengen``: administrators list, read and revoke issued tokens.
 
 ``POST ?_action=cancel`` is an extension of ours: it cancels all tokens of an instance, a principal
 or a signing key.

@@ -1,4 +1,4 @@
-"""``instance_state``: how the ForgeRock publish service writes an instance (contract, 3.4 to 3.7).
+"""``instance_state``: how the ForgeRock publish service writes an instance.
 
 This JSON is also how instances are stored. Scalars are strings on that wire; native JSON types are
 read as well. Keys that no feature here needs are kept, so that a read-modify-write loses nothing.

@@ -1,4 +1,4 @@
-"""The flat form of an instance: ``invocation_context_view_bean`` (contract, 3.8 and 3.9).
+"""The flat form of an instance: ``invocation_context_view_bean``.
 
 The keys are those of the structured document without its sections, and every value is a list of
 strings, in which a transform is ``IN|OUT|true``, a custom operation ``NAME|plug-in``, an

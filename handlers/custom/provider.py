@@ -71,7 +71,7 @@ class CustomProvider:
         return {}
 
     def persists(self, instance: Instance) -> bool:
-        """Never (contract, section 1.12)."""
+        """Never."""
         return False
 
     async def issue(self, order: IssueOrder) -> IssuedToken:

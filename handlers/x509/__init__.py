@@ -1,4 +1,4 @@
-"""X509: a client certificate, which comes beside the request (contract, section 7)."""
+"""X509: a client certificate, which comes beside the request."""
 
 from handlers import Handlers, Ports
 from handlers.x509.validator import X509Validator

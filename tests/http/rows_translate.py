@@ -1,4 +1,4 @@
-"""The mistakes that a translate can make in its states (contract of REST STS, in its order)."""
+"""The mistakes that a translate can make in its states."""
 
 from __future__ import annotations
 

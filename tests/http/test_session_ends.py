@@ -43,7 +43,7 @@ async def test_with_the_token(ends: Door, wanted: Any) -> None:
 
 
 async def test_when_issuing_is_refused(ends: Door) -> None:
-    """A session that was good ends although its realm is not served (contract, section 1.7)."""
+    """A session that was good ends although its realm is not served."""
     session = await ends.login(realm="/fred/bobo")
     answer = await ends.translate(session_input(session), ID_TOKEN, instance=ENDING)
     assert answer.status == 403
