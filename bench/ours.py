@@ -26,7 +26,7 @@ REQUESTS: Mapping[str, tuple[Input, Output, str]] = {
 """By the names of ``bench.peers.REQUESTS``: what comes in, what goes out, which instance."""
 
 _INPUTS = {
-    Input.OIDC: "JWT, RS256, 2048 bit",
+    Input.OIDC: "JWT RS256, 2048 bit",
     Input.OPENAM: "session of the server's own",
     Input.USERNAME: "user name and password",
 }
@@ -34,6 +34,11 @@ _VERIFIED = {
     Input.OIDC: "signature, issuer, audience, times",
     Input.OPENAM: "session, its user, its times",
     Input.USERNAME: "password, argon2id of 64 KiB and 1 pass",
+}
+_JWT_SIGNATURES = {"RS256": "RS256, 2048 bit, SHA-256", "ES256": "ES256, P-256, SHA-256"}
+_XML_SIGNATURES = {
+    "RS256": "RSA-SHA256, 2048 bit, digest SHA-256, exclusive C14N",
+    "ES256": "ECDSA-SHA256, P-256, digest SHA-256, exclusive C14N",
 }
 _KEPT = {
     MEMORY: "record of each token, in memory",
@@ -48,11 +53,13 @@ def running(
     *,
     store: str,
     workers: int = 1,
+    sessions: int = 0,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Loaded]]:
     """Started and answering; gone at the end. ``store`` is ``memory``, ``sqlite`` or ``redis``.
 
-    ``settings`` are further ``REMINT_…`` variables. What it can be asked for comes by the names of
+    ``sessions``: how many are logged in to take turns, 0 for one a request. ``settings`` are
+    further ``REMINT_…`` variables. What it can be asked for comes by the names of
     ``bench.peers.REQUESTS``. Raises RedisMissing, NotServed, and ValueError for another store.
     """
     if store not in _KEPT:
@@ -68,7 +75,7 @@ def running(
         processes["broker"] = broker.pid
         configuration = {**chosen, "store": store}
         yield {
-            request: _loaded(request, broker, store, processes, configuration)
+            request: _loaded(request, broker, store, processes, configuration, sessions)
             for request in REQUESTS
         }
 
@@ -79,6 +86,7 @@ def _loaded(
     store: str,
     processes: Mapping[str, int],
     configuration: Mapping[str, str],
+    sessions: int,
 ) -> Loaded:
     given, wanted, instance = REQUESTS[request]
     options = TargetOptions(
@@ -86,6 +94,7 @@ def _loaded(
         output=wanted,
         username=USER,
         password=PASSWORD,
+        sessions=sessions,
         mint_key=broker.mint_key,
         mint_issuer=subjects.ISSUER,
         mint_audience=subjects.AUDIENCE,
@@ -94,20 +103,25 @@ def _loaded(
     )
     url = f"{broker.url}/rest-sts/{instance}?_action=translate"
     target = target_from(Kind.REST_STS, url, options)
-    return Loaded(NAME, target, processes, likeness(given, wanted, instance, store), configuration)
+    like = likeness(given, wanted, instance, store, sessions)
+    return Loaded(NAME, target, processes, like, configuration)
 
 
-def likeness(given: Input, wanted: Output, instance: str, store: str) -> Likeness:
-    """What a figure of ours includes; ``store`` as in :func:`running`."""
-    kind = "ECDSA P-256, SHA-256" if instance == INSTANCE else "RSA 2048 bit, SHA-256"
+def likeness(
+    given: Input, wanted: Output, instance: str, store: str, sessions: int = 0
+) -> Likeness:
+    """What a figure of ours includes; ``store`` and ``sessions`` as in :func:`running`."""
+    turns = f", {sessions} in turn" if sessions and given == Input.OPENAM else ""
+    algorithm = "ES256" if instance == INSTANCE else "RS256"
+    signatures = _JWT_SIGNATURES if wanted == Output.OIDC else _XML_SIGNATURES
     return Likeness(
-        input=_INPUTS[given],
-        output="ID token" if wanted == Output.OIDC else "SAML 2.0 assertion, bearer",
+        input=_INPUTS[given] + turns,
+        output=f"ID token {algorithm}" if wanted == Output.OIDC else "SAML 2.0 assertion, bearer",
         client_authentication="none: the subject's token alone",
         verified=_VERIFIED[given],
         session_writes="last access, at most once a minute" if given == Input.OPENAM else "none",
         persistence=_KEPT[store],
-        signature=kind,
+        signature=signatures[algorithm],
         memory_limit="none",
         notes="audit log on",
     )

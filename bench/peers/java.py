@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from bench.peers.commands import done
-from bench.peers.subjects import RSA_BITS
+from bench.target.keys import RSA_BITS
 
 TOOLS = {
     "java": "a JDK, 17 or later (Debian: openjdk-17-jdk-headless)",

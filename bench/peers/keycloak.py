@@ -22,9 +22,8 @@ from bench.peers.keycloak_realm import (
     set_up,
 )
 from bench.peers.loopback import FORM, HOST, Loopback, basic
-from bench.peers.subjects import RSA_BITS, SubjectTokens
+from bench.peers.subjects import SubjectTokens
 from bench.peers.token_endpoint import (
-    ACCESS_TOKEN_TYPE,
     SIGNATURES,
     ClientAlone,
     Expected,
@@ -36,6 +35,8 @@ from bench.peers.token_endpoint import (
 )
 from bench.served import free_port
 from bench.target import Likeness, Loaded
+from bench.target.keys import RSA_BITS
+from bench.target.options import ACCESS_TOKEN
 
 VERSION = "26.7.3"
 ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
@@ -175,7 +176,7 @@ def targets_at(
     }
     for algorithm in CLIENTS:
         small = algorithm.lower()
-        exchange = ("token-exchange", exchange_form(ACCESS_TOKEN_TYPE), GivenTokens(tokens))
+        exchange = ("token-exchange", exchange_form(ACCESS_TOKEN), GivenTokens(tokens))
         wanted[f"jwt-to-{small}"] = (algorithm, *exchange)
         client = ("client-credentials", {"grant_type": "client_credentials"}, ClientAlone(None))
         wanted[f"client-to-{small}"] = (algorithm, *client)

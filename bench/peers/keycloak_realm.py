@@ -53,7 +53,11 @@ def _logged_in(server: Loopback, name: str) -> str:
 
 def _subject_claims(token: str) -> dict[str, Any]:
     """Of a token of this session, for both clients; SubjectTokens adds what differs."""
-    said = {name: value for name, value in unverified_claims(token).items() if name not in ("jti", "iat")}
+    said = {
+        name: value
+        for name, value in unverified_claims(token).items()
+        if name not in ("jti", "iat")
+    }
     return {**said, "aud": list(CLIENTS.values())}
 
 

@@ -17,9 +17,8 @@ from joserfc.jwk import ECKey, RSAKey
 from bench.peers import PeerFailed, node
 from bench.peers.commands import Server, served
 from bench.peers.loopback import FORM, START_SECONDS, Loopback, basic
-from bench.peers.subjects import RSA_BITS, SubjectTokens, new_rsa_key
+from bench.peers.subjects import SubjectTokens, new_rsa_key
 from bench.peers.token_endpoint import (
-    JWT_TYPE,
     SIGNATURES,
     ClientAlone,
     Expected,
@@ -29,6 +28,8 @@ from bench.peers.token_endpoint import (
     exchange_form,
 )
 from bench.target import Likeness, Loaded
+from bench.target.keys import RSA_BITS
+from bench.target.options import JWT
 
 VERSION = "9.13.3"  # of package.json beside server.mjs
 SOURCE = Path(__file__).with_name("oidc_provider")
@@ -154,7 +155,7 @@ def targets_at(url: str, jwks: str, tokens: SubjectTokens) -> dict[str, TokenEnd
     for resource, algorithm in RESOURCES.items():
         expected = Expected(algorithm=algorithm, issuer=url, audience=resource, jwks=jwks)
         kinds: dict[str, tuple[str, dict[str, str], Given]] = {
-            "jwt": ("token-exchange", exchange_form(JWT_TYPE), GivenTokens(tokens)),
+            "jwt": ("token-exchange", exchange_form(JWT), GivenTokens(tokens)),
             "client": (
                 "client-credentials",
                 {"grant_type": "client_credentials"},

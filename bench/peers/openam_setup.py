@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 from bench.peers import PeerFailed
 from bench.peers.java import ALIAS, STORE_PASSWORD
-from bench.peers.loopback import FORM, HOST
+from bench.peers.loopback import FORM, HOST, PAUSE_SECONDS, START_SECONDS
 
 CONTEXT = "/openam"
 DOMAIN_HOST = "openam.bench.example"
@@ -33,6 +34,7 @@ COMPLETE = "Configuration complete"
 SHOWN = 300
 
 _VERSION = {"Accept-API-Version": "protocol=1.0,resource=1.0"}
+_NAMES = "/json/global-config/servers/server-default/properties/advanced"
 _CHANGES: Mapping[str, Mapping[str, Any]] = {
     # Before the first assertion: OpenAM reads the algorithms once.
     "/json/global-config/services/federation/common": {
@@ -43,9 +45,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     },
     # Both, so that logins are answered where the Host is 127.0.0.1.
     "/json/global-config/realms/Lw": {"parentPath": "", "aliases": [DOMAIN_HOST, HOST]},
-    "/json/global-config/servers/server-default/properties/advanced": {
-        f"com.sun.identity.server.fqdnMap[{HOST}]": HOST
-    },
+    _NAMES: {f"com.sun.identity.server.fqdnMap[{HOST}]": HOST},
 }
 """What is set over OpenAM's defaults, by the path of the settings; Lw is the root realm."""
 _READ_ONLY = ("_id", "_rev", "_type")
@@ -74,12 +74,32 @@ def configured(site: Site) -> None:
 
 def prepared(site: Site, password: str) -> None:
     """Change what the administrator must change, and publish the instance; raises PeerFailed."""
-    head = {"iPlanetDirectoryPro": _session(site, password), **_VERSION}
-    for path, members in _CHANGES.items():
-        settings = _json(site, "GET", path, None, head)
-        wanted = {name: value for name, value in settings.items() if name not in _READ_ONLY}
-        _json(site, "PUT", path, _merged(wanted, members), head)
+    head = {"iPlanetDirectoryPro": _session(site, ADMINISTRATOR, password), **_VERSION}
+    for path in _CHANGES:
+        _change(site, path, head)
     _json(site, "POST", "/sts-publish/rest?_action=create", publication(site), head)
+    _heard(site, head)
+
+
+def _change(site: Site, path: str, head: Mapping[str, str]) -> None:
+    settings = _json(site, "GET", path, None, head)
+    wanted = {name: value for name, value in settings.items() if name not in _READ_ONLY}
+    _json(site, "PUT", path, _merged(wanted, _CHANGES[path]), head)
+
+
+def _heard(site: Site, head: Mapping[str, str]) -> None:
+    """Wait for a login by address. OpenAM may miss the change that allows it: then it is made
+    again. Raises PeerFailed."""
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            _session(site, USER, PASSWORD, host=HOST)
+            return
+        except PeerFailed:
+            if time.monotonic() > until:
+                raise
+        _change(site, _NAMES, head)
+        time.sleep(PAUSE_SECONDS)
 
 
 def _merged(settings: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,9 +213,10 @@ def _install(site: Site, password: str) -> None:
         raise PeerFailed(f"OpenAM's configurator said: {said[-SHOWN:]!r}")
 
 
-def _session(site: Site, password: str) -> str:
+def _session(site: Site, user: str, password: str, host: str = DOMAIN_HOST) -> str:
     head = {
-        "X-OpenAM-Username": ADMINISTRATOR,
+        "Host": f"{host}:{site.port}",
+        "X-OpenAM-Username": user,
         "X-OpenAM-Password": password,
         "Accept-API-Version": "protocol=1.0,resource=2.0",
     }

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.target.keys import RSA_BITS, MintKey
+from bench.target.keys import MintKey
 from bench.target.minting import Plan, minted
-
-__all__ = ["RSA_BITS", "SubjectTokens", "new_rsa_key"]
 
 
 def new_rsa_key() -> str:

@@ -5,30 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import repeat
 from typing import Protocol
 from urllib.parse import parse_qs, urlencode
 
-from bench.peers.subjects import RSA_BITS, SubjectTokens
+from bench.peers.subjects import SubjectTokens
 from bench.target import WrongAnswer, judging
 from bench.target.asking import members
 from bench.target.judging import Judge, unverified_claims, unverified_header
-from bench.target.options import ACCESS_TOKEN as ACCESS_TOKEN_TYPE
-from bench.target.options import JWT as JWT_TYPE
-from bench.target.token_exchange import GRANT as EXCHANGE
+from bench.target.keys import RSA_BITS
+from bench.target.options import ACCESS_TOKEN
+from bench.target.token_exchange import GRANT
 from bench.target.trust import Trust, keys_of
 
-__all__ = ["ACCESS_TOKEN_TYPE", "EXCHANGE", "JWT_TYPE"]
 SIGNATURES = {"RS256": f"RS256, {RSA_BITS} bit, SHA-256", "ES256": "ES256, P-256, SHA-256"}
 
 
 def exchange_form(subject_token_type: str) -> dict[str, str]:
     """What all exchanges for an access token have in common (RFC 8693 section 2.1)."""
     return {
-        "grant_type": EXCHANGE,
+        "grant_type": GRANT,
         "subject_token_type": subject_token_type,
-        "requested_token_type": ACCESS_TOKEN_TYPE,
+        "requested_token_type": ACCESS_TOKEN,
     }
 
 
@@ -86,7 +84,7 @@ class GivenPasswords:
         return self.users[form["username"][0]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What a good token says, and the keys that it may be signed with."""
 
@@ -95,11 +93,12 @@ class Expected:
     audience: str
     jwks: str = field(repr=False)
     """The server's own JWK set, as JSON."""
+    since: float = field(default_factory=time.time)
+    """No token is older: seconds since the epoch."""
 
-    @cached_property
+    @property
     def judge(self) -> Judge:
-        """Of tokens that are issued from now on."""
-        return Judge(Trust(keys_of(members(self.jwks.encode()))), since=time.time())
+        return Judge(Trust(keys_of(members(self.jwks.encode()))), self.since)
 
 
 @dataclass(frozen=True, slots=True)

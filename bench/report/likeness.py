@@ -54,7 +54,13 @@ def _likeness(several: Sequence[Group]) -> Iterator[Block]:
     """One column for each server, and a word where they are not alike."""
     known = [(group.name, one) for group in several if (one := group.runs[0].likeness)]
     yield Heading("What each does for its token", 3)
-    yield Grid(("", *(name for name, _ in known)), list(_rows([o for _, o in known])), wordy=True)
+    yield likeness_table(known)
+
+
+def likeness_table(known: Sequence[tuple[str, Likeness]]) -> Grid:
+    """One column for each server; rows in which they are not alike say so."""
+    rows = list(_rows([one for _, one in known]))
+    return Grid(("", *(name for name, _ in known)), rows, wordy=True)
 
 
 def _rows(columns: Sequence[Likeness]) -> Iterator[tuple[str, ...]]:

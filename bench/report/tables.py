@@ -94,7 +94,7 @@ def _told(number: str, one: Measured) -> tuple[str, ...]:
 def _costs(one: Measured) -> str:
     if not one.answered:
         return ""
-    return _named({n: words.micros(cpu / one.answered) for n, cpu in one.server_cpu.items()})
+    return _named({n: words.micros(cpu / one.tokens) for n, cpu in one.server_cpu.items()})
 
 
 def _named(cells: dict[str, str]) -> str:

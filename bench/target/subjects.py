@@ -64,11 +64,13 @@ class Sessions:
         self.different = 0
         self._options = options
         self._login_url = login_url
+        self._found: list[tuple[str, str]] = []
         self._names: dict[str, str] = {}
         self._users = [] if options.subjects is not None else credentials(options)
 
     def take(self, number: int) -> Iterator[str]:
-        """So many; those there are go round when they are used up. Raises NotPrepared."""
+        """So many; those there are go round when they are used up. A named number of sessions is
+        logged in once. Raises NotPrepared."""
         options = self._options
         if options.subjects is not None:
             seen: set[int] = set()
@@ -78,10 +80,13 @@ class Sessions:
                 yield line
             return
         wanted = min(options.sessions or number, number)
-        found = logged_in(self._login_url, self._users, wanted, ca=options.ca, quiet=options.quiet)
-        self._names.update(found)
-        self.different = len(dict(found))
-        yield from islice(cycle(session for session, _ in found), number)
+        if not options.sessions or len(self._found) < wanted:
+            self._found = logged_in(
+                self._login_url, self._users, wanted, ca=options.ca, quiet=options.quiet
+            )
+            self._names.update(self._found)
+        self.different = len(dict(self._found))
+        yield from islice(cycle(session for session, _ in self._found), number)
 
     def holder(self, session: str) -> str | None:
         """Who logged in; None for one from a file."""

@@ -224,6 +224,15 @@ def test_tampered_assertion(saml2: RestSts, by: Signer) -> None:
     refused(saml2, body, shown(changed), "signature of an assertion does not hold")
 
 
+def test_a_certificate_with_character_references(saml2: RestSts, by: Signer) -> None:
+    """Line ends of a certificate that Java wrote as ``&#13;`` are none of its letters."""
+    [body] = saml2.bodies(1)
+    head, mark, rest = assertion(by, "s21").partition("X509Certificate>")
+    certificate = rest.lstrip()
+    written = f"{certificate[:20]}&#13;\n{certificate[20:]}"
+    assert saml2.check(body, shown(head + mark + written)) == "s21"
+
+
 async def test_an_old_certificate(tmp_path: Path) -> None:
     """A key is trusted because it is named, however long ago its certificate ended."""
     by = signer(days_old=400)

@@ -156,7 +156,7 @@ def _wrapped(body: bytes) -> str:
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (b"no XML", "no XML"),
+        (b"no XML", "without a response"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "DOCTYPE"),
         (b"<Fault>wrong password</Fault>", "without a response"),
         (RESPONSE.format(context="another", token="<a/>").encode(), "another Context"),

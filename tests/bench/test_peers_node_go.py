@@ -21,7 +21,8 @@ from bench.peers.commands import done, served
 from bench.peers.keycloak import Keycloak
 from bench.peers.oidc_provider import OidcProvider
 from bench.peers.subjects import SubjectTokens
-from bench.peers.token_endpoint import EXCHANGE, TokenEndpoint
+from bench.peers.token_endpoint import TokenEndpoint
+from bench.target.token_exchange import GRANT
 
 ASKED_FOR = os.environ.get("REMINT_BENCH_PEERS") == "1"  # read before fixtures clear REMINT_…
 CACHE = Path("~/.cache/remint-bench").expanduser()
@@ -126,7 +127,7 @@ def test_exchange_bodies_are_distinct(
             token, key, algorithms=["RS256"], audience=oidc_provider.CLIENT,
             issuer=oidc_provider.ISSUER, options={"require": ["exp", "iat", "sub", "jti"]},
         )  # fmt: skip
-    assert {form["grant_type"][0] for form in forms} == {EXCHANGE}
+    assert {form["grant_type"][0] for form in forms} == {GRANT}
     assert {form["resource"][0] for form in forms} == {"https://api.example.com/es256"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import jwt as judge
@@ -36,10 +37,9 @@ def keycloak_targets(tokens: SubjectTokens) -> dict[str, TokenEndpoint]:
 def _answer(key: str, key_id: str, **changed: Any) -> bytes:
     claims = {
         "iss": URL, "aud": "https://api.example.com/rs256", "sub": "user-0",
-        "iat": 1_000_000_000, "exp": 4_000_000_000, "jti": "id", **changed,
+        "iat": int(time.time()), "exp": 4_000_000_000, "jti": "id", **changed,
     }  # fmt: skip
-    kept = {name: value for name, value in claims.items() if value is not None}
-    token = judge.encode(kept, key, algorithm="RS256", headers={"kid": key_id})
+    token = judge.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
     return json.dumps({"access_token": token}).encode()
 
 
@@ -59,8 +59,7 @@ def test_a_good_answer_gives_its_id(
         {"aud": "https://other.example.com"},
         {"sub": "user-1"},
         {"exp": 1_000_000_001},
-        {"jti": None},
-        {"iat": None},
+        {"iat": 1_000_000_000},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -92,7 +91,7 @@ def test_an_answer_without_token_is_wrong(
 ) -> None:
     """A 200 whose body has no token fails the run like any other wrong answer."""
     target = node_targets["client-to-rs256"]
-    with pytest.raises(WrongAnswer, match="without an access token"):
+    with pytest.raises(WrongAnswer, match="no access_token"):
         target.check(b"", answer)
 
 

@@ -15,6 +15,10 @@ from tests.project.source import ROOMS, ROOT, imported, product_files
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = ("ldap", "bench", "otel")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+NODE_LOCKS = (
+    "examples/clients/node/package-lock.json",
+    "bench/peers/oidc_provider/package-lock.json",
+)
 HASHES = r"(\s+--hash=sha256:[0-9a-f]{64}( \\\n)?)+"
 PINNED = re.compile(r"[a-z0-9.-]+==[^ ;]+( ;[^\\]+)? \\\n" + HASHES)
 
@@ -32,7 +36,7 @@ def test_every_dependency_is_imported() -> None:
     assert _names(PROJECT["dependencies"]) - _imported_distributions() == set()
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "examples/clients/node/package-lock.json"])
+@pytest.mark.parametrize("lock", [*LOCKS, *NODE_LOCKS])
 def test_lock_has_no_address(lock: str) -> None:
     """A lock file pins names and hashes; whoever installs chooses where packages come from."""
     text = (ROOT / lock).read_text()

@@ -121,7 +121,6 @@ def _costs(group: Group) -> dict[str, float]:
     rounds = [one for one in group.best.rounds if one.answered]
     names = {name for one in rounds for name in one.server_cpu}
     return {
-        name: statistics.median(one.server_cpu.get(name, 0.0) / one.answered for one in rounds)
-        * 1e6
+        name: statistics.median(one.server_cpu.get(name, 0.0) / one.tokens for one in rounds) * 1e6
         for name in names
     }
