@@ -50,6 +50,10 @@ from handlers import Ports, catalog
 from handlers.catalog import PluginError
 from handlers.claims import ProfileClaimsMapper
 from handlers.custom import CustomProviders, CustomValidators
+from handlers.outline import outline
+
+ASSERTION_OUTLINE = outline
+"""Reads an assertion into plain values, for commands that compare what two servers issued."""
 
 Seed = Callable[[Components], Awaitable[None]]
 

@@ -18,6 +18,7 @@ from adapters.cli import (
     instances,
     issuers,
     keys,
+    migrate,
     plugged,
     realms,
     serving,
@@ -51,6 +52,7 @@ app.add_typer(issuers.app, name="issuers")
 app.add_typer(authorities.app, name="authorities")
 app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(migrate.app, name="migrate")
 app.add_typer(store.app, name="store")
 app.add_typer(dead.app, name="dead")
 translating.add_to(app)

@@ -9,14 +9,16 @@ from urllib.parse import quote
 
 import typer
 
-from adapters.cli import options
+from adapters.cli import importing, making_safe, options
 from adapters.cli.client import ADMINISTRATOR, Client, ask, run
+from adapters.cli.putting import BASE, put
 from adapters.instances import forgerock, toml
 from broker.model import instance_id
 
 app = typer.Typer(help="Published instances.", no_args_is_help=True)
+app.command("import")(importing.import_instances)
+app.command("make-safe")(making_safe.make_safe)
 
-BASE = "/sts-publish/rest"
 Instance = Annotated[str, typer.Argument(help="realm/element; in the root realm the element.")]
 
 
@@ -59,14 +61,9 @@ def publish(
     state = _read(file)
     draft, _ = forgerock.decode(state)
     name = instance_id(draft.realm, draft.url_element)
-    body = {"invocation_context": "invocation_context_client_sdk", "instance_state": state}
 
     async def work(client: Client) -> None:
-        published = await client.call("GET", BASE)
-        if name in published:
-            await client.call("PUT", f"{BASE}/{quote(name)}", body)
-        else:
-            await client.call("POST", BASE, body, query={"_action": "create"})
+        await put(client, name, state)
 
     run(config, url, admin, work)
     print(f"published {name}")

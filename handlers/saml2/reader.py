@@ -55,7 +55,7 @@ class _Reading(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._name = _name(_parsed(self._document.encode()))
+            self._name = _name(parsed(self._document.encode()))
         except RemintError as refusal:
             # Without its traceback, which would hold on to the document.
             self._failure = refusal.with_traceback(None)
@@ -68,7 +68,7 @@ class _Reading(threading.Thread):
         return self._name
 
 
-def _parsed(document: bytes) -> etree._Element:
+def parsed(document: bytes) -> etree._Element:
     """The root element. A DTD is refused unread: entities and external files come from there."""
     if b"<!DOCTYPE" in document:
         raise InvalidRequest("the assertion holds a DOCTYPE, which is not read here")
