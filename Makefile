@@ -65,8 +65,9 @@ chaos-full: $(DEV) ## The same with ten times as many requests and kills (an hou
 docs: $(DEV) ## Run what the documentation shows
 	$(BIN)/pytest tests/docs
 
-schema: $(RUNTIME) ## Write docs/schema anew from the code
+schema: $(DEV) ## Write docs/schema and docs/rest-sts.md anew from the code
 	@$(BIN)/python -m adapters.schema
+	@$(BIN)/python -m tests.rest_sts
 
 format: $(DEV) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""What this broker makes of each row of the REST STS wire, and a test behind each."""
