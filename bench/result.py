@@ -77,16 +77,23 @@ class Measured:
     """Why these figures are not valid; empty if they are."""
     queued: int | None = None
     """Most messages that waited in the request queue; None where there is none to look at."""
+    batch: int = 1
+    """Requests in each message; ``sent``, ``answered`` and latencies count messages."""
+
+    @property
+    def tokens(self) -> int:
+        """Good answers to requests, all of a message's counted."""
+        return self.answered * self.batch
 
     @property
     def rate(self) -> float:
-        """Good answers a second."""
-        return self.answered / self.seconds if self.seconds else 0.0
+        """Tokens a second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
 
     @property
     def cpu_per_token(self) -> float:
-        """CPU seconds of all the server's processes for a good answer; 0 if none was measured."""
-        return sum(self.server_cpu.values()) / self.answered if self.answered else 0.0
+        """CPU seconds of all the server's processes for a token; 0 if none was measured."""
+        return sum(self.server_cpu.values()) / self.tokens if self.tokens else 0.0
 
     @property
     def valid(self) -> bool:

@@ -45,6 +45,7 @@ def http(
     verify: flags.Verify = True,
     p99: flags.P99 = 100.0,
     name: flags.Name = None,
+    likeness: flags.LikenessOf = None,
     out: flags.Out = None,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -66,6 +67,7 @@ def http(
 
     warm = duration * flags.WARM_UP if warm_up is None else warm_up
     try:
+        told_of = flags.likeness_of(likeness)
         plan = flags.plan_of(
             *(rate, in_flight, ramp, steps, saturate),
             seconds=duration,
@@ -101,6 +103,6 @@ def http(
         print(f"remint: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     facts = {**target.facts(), "connections": str(loading.lanes), "timeout": f"{timeout:g} s"}
-    run = run_of(name or urlsplit(url).netloc, kind, outcome, seed, facts, "http")
+    run = run_of(name or urlsplit(url).netloc, kind, outcome, seed, facts, "http", told_of)
     kept(run, out)
     raise typer.Exit(told(run, outcome))

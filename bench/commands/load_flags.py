@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from bench.driver.loading import Search
     from bench.driver.plan import Planned
+    from bench.target import Likeness
 
 SECONDS = 10.0
 WARM_UP = 0.2
@@ -99,6 +100,15 @@ Out = Annotated[
     Path | None,
     typer.Option(help="The JSON document.", dir_okay=False, rich_help_panel=_RULES),
 ]
+LikenessOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--likeness",
+        help="TOML or JSON: what a figure includes, for comparisons.",
+        dir_okay=False,
+        rich_help_panel=_RULES,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 
 
@@ -141,6 +151,13 @@ def plan_of(
         Planned.of(Stage(one, seconds, warm_up), f"stage {number}")
         for number, one in enumerate(loads)
     ]
+
+
+def likeness_of(path: Path | None) -> Likeness | None:
+    """The likeness table that the result carries. Raises NotPrepared."""
+    from bench.likeness import likeness_in
+
+    return likeness_in(path) if path else None
 
 
 def pids_of(given: Sequence[str]) -> dict[str, int]:

@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.driver.loading import Outcome
     from bench.result import Run
+    from bench.target import Likeness
 
 RESULTS = Path("bench-results")
 INTERRUPTED = 130
 
 
 def run_of(
-    name: str, request: str, outcome: Outcome, seed: int, facts: Mapping[str, str], transport: str
+    name: str,
+    request: str,
+    outcome: Outcome,
+    seed: int,
+    facts: Mapping[str, str],
+    transport: str,
+    likeness: Likeness | None = None,
 ) -> Run:
     """The document."""
     from bench.machine import circumstances, command_line
@@ -28,6 +35,7 @@ def run_of(
         request=request,
         circumstances=circumstances(command_line(), seed, facts),
         stages=outcome.stages,
+        likeness=likeness,
         transport=transport,
     )
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import math
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from bench.driver.live import View
 from bench.driver.load import Open, Stage
 from bench.driver.plan import Arrivals, Planned
 from bench.driver.processes import Drivers, Fleet, driven
-from bench.driver.run import Bench, Rules
+from bench.driver.run import Bench, Depth, Rules
 from bench.driver.search import FIRST_RATE, Bounds, Found, saturation
 from bench.pool import Pool, write_pool
 from bench.result import Measured
@@ -60,6 +61,10 @@ class Loading:
     ca: Path | None = None
     rules: Rules = field(default_factory=Rules)
     quiet: bool = False
+    batch: int = 1
+    """Requests in each message."""
+    watch_queue: Callable[[], AbstractAsyncContextManager[Depth | None]] | None = None
+    """Who looks at the queue that messages wait in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +87,26 @@ def load(loading: Loading, target: Target) -> Outcome:
     with TemporaryDirectory(prefix="remint-bench-") as folder:
         path = Path(folder) / "requests"
         try:
-            number = write_pool(path, target.bodies(loading.requests or needed(loading.plan)))
+            number = write_pool(
+                path, target.bodies(loading.requests or needed(loading.plan, loading.batch))
+            )
         except ValueError as error:
             raise NotPrepared(str(error)) from None
         with Pool(path) as pool:
             return asyncio.run(_loaded(loading, target, path, pool, number))
 
 
-def needed(plan: Sequence[Planned] | Search) -> int:
-    """How many requests a load sends, with a margin: Poisson arrivals vary."""
+def needed(plan: Sequence[Planned] | Search, batch: int = 1) -> int:
+    """How many messages of ``batch`` requests a load sends, with a margin: Poisson arrivals
+    vary."""
     if isinstance(plan, Search):
-        return min(MOST_PREPARED, round(plan.seconds * CLOSED_PER_SECOND * SEARCH_STAGES))
+        expected = round(plan.seconds * CLOSED_PER_SECOND * SEARCH_STAGES)
+        return -(-min(MOST_PREPARED, expected) // batch)
     closed = sum(planned.seconds for planned in plan if not planned.requests)
     known = sum(planned.requests for planned in plan)
     margin = round(10 * math.sqrt(known)) + 10
-    return known + margin * bool(known) + min(MOST_PREPARED, round(closed * CLOSED_PER_SECOND))
+    guessed = min(MOST_PREPARED, round(closed * CLOSED_PER_SECOND))
+    return known + margin * bool(known) + -(-guessed // batch)
 
 
 async def _loaded(loading: Loading, target: Target, path: Path, pool: Pool, number: int) -> Outcome:
@@ -108,7 +118,8 @@ async def _loaded(loading: Loading, target: Target, path: Path, pool: Pool, numb
         loading.timeout,
         loading.processes,
     )
-    async with driven(fleet, number) as drivers:
+    watch = loading.watch_queue or contextlib.nullcontext
+    async with driven(fleet, number) as drivers, watch() as depth:
         with _stopped_by_interrupt(drivers), View(quiet=loading.quiet) as view:
             bench = Bench(
                 drivers,
@@ -118,6 +129,8 @@ async def _loaded(loading: Loading, target: Target, path: Path, pool: Pool, numb
                 metrics=loading.metrics,
                 ca=loading.ca,
                 view=view,
+                batch=loading.batch,
+                depth=depth,
             )
             if isinstance(loading.plan, Search):
                 return await _searched(bench, loading.plan, loading.rules)

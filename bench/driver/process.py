@@ -26,7 +26,7 @@ from bench.driver.orders import Order, Part, Progress, Setup, line
 from bench.driver.record import Record
 from bench.driver.samples import Samples
 from bench.driver.schedule import TooMany, moments
-from bench.driver.sender import Failed, Sender, made
+from bench.driver.sender import Failed, Sender, Strays, made
 from bench.pool import Pool
 
 PROGRESS_SECONDS = 1.0
@@ -82,7 +82,9 @@ class Driver:
             timeout=self._setup.timeout,
         )
         shares = await self._driven(model, order.share(self._setup), start, bounds)
-        parts = self._parts(record, samples, bounds, shares)
+        parts = list(self._parts(record, samples, bounds, shares))
+        if isinstance(self._sender, Strays):
+            parts[-1].tally.errors.update(self._sender.strays())
         say("result", [part.written() for part in parts])
         self._bodies.used(len(record.intended))
 

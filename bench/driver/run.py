@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 from bench.caches import Asked, counted, hit_rates
 from bench.driver.live import View
@@ -33,6 +34,14 @@ class Rules:
     allow_errors: float = 0.0
     headline: bool = True
     checked: bool = True
+
+
+class Depth(Protocol):
+    """Somebody who looks at the queue of the requests, as ``bench.queue_depth``."""
+
+    def most(self, begun: float, ended: float) -> int | None:
+        """Most messages that waited between two moments of ``time.monotonic()``; None if nobody
+        looked."""
 
 
 class Once:
@@ -67,8 +76,11 @@ class Bench:
         metrics: str = "",
         ca: Path | None = None,
         view: View | None = None,
+        batch: int = 1,
+        depth: Depth | None = None,
     ) -> None:
-        """``metrics``: the server's Prometheus page, empty for none. Raises NotHere."""
+        """``metrics``: the server's Prometheus page, empty for none. ``batch``: requests in each
+        message. ``depth``: of the queue that they wait in. Raises NotHere."""
         self.drivers = drivers
         self._target = target
         self._once: Target = Once(target)  # type: ignore[assignment]  # by __getattr__
@@ -76,6 +88,7 @@ class Bench:
         self._watch = Watch(pids or {})
         self._metrics, self._ca = metrics, ca
         self._view = view or View(quiet=True)
+        self._batch, self._depth = batch, depth
 
     @property
     def stopped(self) -> bool:
@@ -123,6 +136,8 @@ class Bench:
         ):
             end = ended if stop is None else min(ended, max(stop, begun))
             measured = merged(stage, parts, begun=begun, ended=end)
+            most = self._depth.most(begun, begun + measured.seconds) if self._depth else None
+            measured = replace(measured, batch=self._batch, queued=most)
             if end < ended:
                 cut = f"stopped after {end - begun:.1f} of {stage.seconds:g} s"
                 measured = replace(measured, problems=(cut,))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-TRANSPORTS: dict[str, str] = {"http": "bench.driver.http"}
+TRANSPORTS: dict[str, str] = {
+    "http": "bench.driver.http",
+    "amqp": "bench.driver.amqp",
+    "mqtt": "bench.driver.mqtt",
+}
 """The module of each transport: it has ``sender(options, lanes) -> Sender``."""
 
 TIMEOUT = "timeout"
@@ -40,6 +44,14 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Leave nothing open."""
+
+
+@runtime_checkable
+class Strays(Protocol):
+    """What a sender may have besides: it hears answers that nobody waits for."""
+
+    def strays(self) -> dict[str, int]:
+        """How many since the last call, by the kind of error that they are."""
 
 
 Make = Callable[[Mapping[str, Any], int], Sender]

@@ -98,8 +98,8 @@ def _errors(measured: Measured) -> str:
 
 def _cpu(measured: Measured) -> str:
     """Each process for itself, and their sum where there are several."""
-    answered = measured.answered or 1
-    parts = {name: seconds / answered for name, seconds in measured.server_cpu.items()}
+    tokens = measured.tokens or 1
+    parts = {name: seconds / tokens for name, seconds in measured.server_cpu.items()}
     if len(parts) > 1:
         parts["together"] = measured.cpu_per_token
     return _named({name: f"{seconds * MICRO:,.0f}" for name, seconds in parts.items()})

@@ -50,6 +50,8 @@ async def test_fewer_sessions(door: Door) -> None:
     found = await samples(target)
     assert vars(target)["subjects"] == 2
     assert await verified(target, found) == NUMBER
+    again = [json.loads(body) for body, _ in [*found, *await samples(target)]]
+    assert len({body["input_token_state"]["session_id"] for body in again}) == 2
 
 
 async def test_users_take_turns(door: Door, tmp_path: Path) -> None:
