@@ -61,7 +61,7 @@ class Validated:
         self, token: ReceivedToken, validate: Callable[[], Awaitable[Principal]]
     ) -> Principal:
         """Raises what ``validate`` raises, for each part anew."""
-        key = token.type, token.canonical
+        key = token.type, token.whole
         async with self._locks[key]:
             known = self._known.get(key)
             if known is None:

@@ -56,7 +56,8 @@ def part_id(place: BatchPlace, request_id: str) -> str:
 def holder(requester: Requester, tokens: Iterable[bytes], key: bytes) -> str:
     """The scope of an authenticated requester, else of whoever holds all of the subject tokens.
 
-    ``tokens`` are canonical; the same one again changes nothing.
+    ``tokens`` are canonical, so what came beside a request does not count: whoever shows another
+    certificate under a used id gets a conflict. The same token again changes nothing.
     """
     if requester.id is not None:
         return requester_scope(requester)

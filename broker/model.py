@@ -97,6 +97,14 @@ class ReceivedToken:
             return (self.presented.leaf, *named)
         return tuple(named)
 
+    @property
+    def whole(self) -> bytes:
+        """Everything that makes it the token it is: who shows this again is the same holder."""
+        beside = self.beside
+        if not beside:
+            return self.canonical
+        return b"".join(len(each).to_bytes(4, "big") + each for each in (self.canonical, *beside))
+
 
 @dataclass(frozen=True, slots=True)
 class RequestedToken:

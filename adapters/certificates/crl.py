@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
@@ -30,7 +29,7 @@ class UnusableList(Exception):
 
 
 class RevocationList:
-    """A list, parsed once. ``next_update`` is in seconds since the epoch."""
+    """A list, parsed once. ``this_update`` and ``next_update`` are in seconds since the epoch."""
 
     def __init__(self, crl: x509.CertificateRevocationList) -> None:
         """Raises UnusableList."""
@@ -44,26 +43,29 @@ class RevocationList:
         self._crl = crl
         self._point = _issuing_point(crl)
         self._issuers: dict[bytes, bool] = {}
-        # The library would read the whole list again for every look.
-        self._serials = frozenset(entry.serial_number for entry in crl)
+        try:
+            self._issuer = crl.issuer
+            # The library would read the whole list again for every look.
+            self._revoked = frozenset(entry.serial_number for entry in crl if not _removed(entry))
+        except UNREADABLE:
+            raise UnusableList("its names or entries cannot be read") from None
         self.next_update = until.timestamp()
+        self.this_update = crl.last_update_utc.timestamp()
 
     async def says(
         self, certificate: x509.Certificate, issuer: x509.Certificate, now: float
     ) -> Revocation:
         """GOOD or REVOKED; UNKNOWN if the list does not cover the certificate, is not its issuer's,
         or not of this time."""
-        begins = self._crl.last_update_utc.timestamp() - SKEW_SECONDS
+        begins = self.this_update - SKEW_SECONDS
         if not begins <= now < self.next_update or not self._covers(certificate):
             return Revocation.UNKNOWN
-        if not await self._is_of(issuer):
+        if not await self.is_of(issuer):
             return Revocation.UNKNOWN
-        if certificate.serial_number not in self._serials:
-            return Revocation.GOOD
-        entry = self._crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        return Revocation.GOOD if entry is None or _removed(entry) else Revocation.REVOKED
+        revoked = certificate.serial_number in self._revoked
+        return Revocation.REVOKED if revoked else Revocation.GOOD
 
-    async def _is_of(self, issuer: x509.Certificate) -> bool:
+    async def is_of(self, issuer: x509.Certificate) -> bool:
         """Whether the issuer signed it; each is tried once, and a long list takes its time."""
         name = issuer.public_bytes(Encoding.DER)
         if name not in self._issuers:
@@ -75,11 +77,11 @@ class RevocationList:
             usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
         except x509.ExtensionNotFound:
             usage = None
-        if self._crl.issuer != issuer.subject or (usage is not None and not usage.crl_sign):
+        if self._issuer != issuer.subject or (usage is not None and not usage.crl_sign):
             return False
         try:
             return self._crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-        except (TypeError, UnsupportedAlgorithm):
+        except UNREADABLE:  # a key or signature of another kind, or no signature at all
             return False
 
     def _covers(self, certificate: x509.Certificate) -> bool:

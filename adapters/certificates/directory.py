@@ -162,7 +162,7 @@ class CertificateAuthorities:
             if old is not None and expected not in (None, revision(old)):
                 raise PreconditionFailed("the authority was changed since that revision was read")
             named = {"name": name, **state} if isinstance(state, Mapping) else state
-            made = draft.decoded(realm, named, files=(old or {}).get("crl_files", ()))
+            made = draft.decoded(realm, named, old=old)
             if made.rules.name != name:
                 problem = f"the path says {shown(name)}; say the same here"
                 raise InvalidAuthority([("name", problem)])

@@ -20,8 +20,10 @@ from adapters.certificates import pem
 from adapters.certificates.crl import RevocationList, UnusableList
 from adapters.certificates.pem import UnusablePem
 from adapters.instances.members import Members
+from adapters.nearness import NEARBY, leads_near
 from broker.authorities import CLIENT_AUTH, HARD, OFF, REVOCATION_POLICIES, USAGES, ClientAuthority
 from broker.errors import InvalidAuthority
+from broker.model import ROOT_REALM
 
 SUBJECTS = (
     *("dn", "cn", "uid", "dn_email", "serial_number", "o", "ou"),
@@ -52,9 +54,11 @@ class Draft:
     document: Mapping[str, Any] = field(repr=False)
 
 
-def decoded(realm: str, state: Any, *, files: Sequence[str] = (), any_file: bool = False) -> Draft:
-    """The authority in a document. A file may be named by files alone (``any_file``): over HTTP
-    only those that the document had before (``files``).
+def decoded(
+    realm: str, state: Any, *, old: Mapping[str, Any] | None = None, any_file: bool = False
+) -> Draft:
+    """The authority in a document. A file, and outside the root realm an address of this machine,
+    may be named by files alone (``any_file``): over HTTP only those that it had before (``old``).
 
     Raises InvalidAuthority with every problem, keyed by member.
     """
@@ -74,7 +78,9 @@ def decoded(realm: str, state: Any, *, files: Sequence[str] = (), any_file: bool
         link_local_users=members.flag("link_local_users"),
         revocation=members.text("revocation", HARD),
     )
-    sources = _sources(members, files, any_file=any_file)
+    sources = _sources(members, (old or {}).get("crl_files", ()), any_file=any_file)
+    if not any_file and realm != ROOT_REALM:
+        _check_places(members, sources, old or {})
     _check(members, rules, sources)
     if problems:
         raise InvalidAuthority(problems)
@@ -170,6 +176,25 @@ def _sources(members: Members, files: Sequence[str], *, any_file: bool) -> dict[
         "revocation_hosts": list(hosts),
     }
     return {name: value for name, value in given_sources.items() if value}
+
+
+def _check_places(members: Members, sources: Mapping[str, Any], old: Mapping[str, Any]) -> None:
+    """A realm's administrator must not have the broker ask what listens on this machine."""
+    for name in ("crl_urls", "ocsp_url", "revocation_hosts"):
+        named, before = _listed(sources.get(name, ())), _listed(old.get(name, ()))
+        if any(each not in before and leads_near(_url(each)) for each in named):
+            members.wrong(name, NEARBY)
+
+
+def _listed(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _url(place: str) -> str:
+    """A host of the list as the URLs have it; an IPv6 address may stand there without brackets."""
+    if "://" in place:
+        return place
+    return f"http://[{place}]" if place.count(":") > 1 and "[" not in place else f"http://{place}"
 
 
 def _check(members: Members, rules: ClientAuthority, sources: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from adapters.certificates.draft import may_fetch
+from adapters.nearness import Resolver, why
 
 FETCH_SECONDS = 5.0
 MAX_LIST_BYTES = 10 * 1024 * 1024
@@ -45,6 +46,7 @@ class Http:
     async def _got(self, method: str, url: str, most: int, body: bytes | None = None) -> bytes:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=Resolver()),
                 timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS),
                 headers={"User-Agent": "remint"},
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -62,7 +64,7 @@ class Http:
                     if len(data) > most:
                         raise FetchFailed(f"what it answered is over {most} bytes")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise FetchFailed(f"it cannot be reached ({type(error).__name__})") from None
+            raise FetchFailed(why(error)) from None
         return bytes(data)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
+from cryptography import x509
 
 from adapters.certificates import crl
 from adapters.certificates.crl import RevocationList, UnusableList
 from adapters.certificates.fetching import MAX_LIST_BYTES, FetchFailed
+from broker.authorities import Revocation
 
 FRESH_SECONDS = 3600.0
 """How old a list may be before another is fetched, beside the requests that it serves."""
@@ -22,6 +24,9 @@ FILE_FRESH_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 """The least time from one attempt to the next."""
 
+MAX_WAITING = 64
+"""How many requests may wait for one place at a time: a slow one must not take up the broker."""
+
 Fetch = Callable[[], Awaitable[bytes]]
 """Gets the list, DER or PEM; raises FetchFailed."""
 
@@ -31,26 +36,56 @@ _log = structlog.get_logger(__name__)
 class KeptList:
     """The list at ``place``, a URL or a path; one fetch serves all who wait."""
 
-    def __init__(self, fetch: Fetch, place: str, fresh_seconds: float = FRESH_SECONDS) -> None:
+    def __init__(self, fetch: Fetch, place: str, fresh_seconds: float) -> None:
         self._fetch = fetch
         self._place = place
         self._fresh_seconds = fresh_seconds
         self._list: RevocationList | None = None
+        self._proven: RevocationList | None = None
         self._good_at = 0.0
         self._asked_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
+        self._waiting = 0
 
-    async def current(self, now: float) -> RevocationList | None:
+    async def says(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, now: float
+    ) -> Revocation:
+        """As ``RevocationList.says``; UNREACHABLE if there is none of this time.
+
+        Whoever stands on the way here can send anything that looks like a list, or an old one. So
+        the last one that the issuer proved to have signed stays, until it signed a newer one.
+        """
+        found = await self._current_or_fetched(now)
+        signed = [
+            each
+            for each in (found, self._proven)
+            if each is not None and now < each.next_update and await each.is_of(issuer)
+        ]
+        if signed:
+            self._proven = found = max(signed, key=lambda each: each.this_update)
+        if found is None:
+            return Revocation.UNREACHABLE
+        return await found.says(certificate, issuer, now)
+
+    async def _current_or_fetched(self, now: float) -> RevocationList | None:
         """None if there is none of this time and none can be had."""
         known = self._current(now)
         if known is None:
-            fetching = self._begin()
-            if fetching is not None:
-                await asyncio.shield(fetching)
+            await self._fetched_by_all(self._begin())
             return self._current(now)
         if time.monotonic() - self._good_at >= self._fresh_seconds:
             self._begin()
         return known
+
+    async def _fetched_by_all(self, fetching: asyncio.Task[None] | None) -> None:
+        """One fetch for all who wait, unless too many do already."""
+        if fetching is None or self._waiting >= MAX_WAITING:
+            return
+        self._waiting += 1
+        try:
+            await asyncio.shield(fetching)
+        finally:
+            self._waiting -= 1
 
     async def close(self) -> None:
         if self._fetching is not None:

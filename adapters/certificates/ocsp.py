@@ -39,10 +39,11 @@ class UnusableResponse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a responder says, and until when (seconds since the epoch)."""
+    """What a responder says, since when and until when (seconds since the epoch)."""
 
     found: Revocation
     until: float
+    since: float
 
 
 def request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
@@ -111,7 +112,7 @@ def _judged(single: ocsp.OCSPSingleResponse, now: float) -> Verdict:
     until = begins + OPEN_SECONDS if ends is None else ends.timestamp()
     if not begins - SKEW_SECONDS <= now < until:
         raise UnusableResponse("it is not of this time")
-    return Verdict(FOUND[single.certificate_status], until)
+    return Verdict(FOUND[single.certificate_status], until, begins)
 
 
 def _check_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: float) -> None:

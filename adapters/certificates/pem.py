@@ -15,7 +15,11 @@ MAX_CERTIFICATES = 64
 MAX_CRLS = 16
 MIN_RSA_BITS = 2048
 
-UNREADABLE = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, x509.DuplicateExtension)
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What certificates, lists and responses that others wrote can make the library raise."""
 
 _CRL = re.compile(r"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 

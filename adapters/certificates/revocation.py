@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,7 @@ class RevocationSources:
     ) -> Revocation:
         found = {await each.says(certificate, issuer, now) for each in self._written}
         for kept in (*self._named, *self._places_of(certificate)):
-            current = await kept.current(now)
-            if current is not None:
-                found.add(await current.says(certificate, issuer, now))
+            found.add(await kept.says(certificate, issuer, now))
         for said in (Revocation.REVOKED, Revocation.GOOD):
             if said in found:
                 return said
@@ -103,6 +102,8 @@ class RevocationSources:
         if known is not None and now < known.until:
             return known.found
         asking = self._asking.get(place)
+        if asking is None and len(self._asking) >= lists.MAX_WAITING:
+            return Revocation.UNREACHABLE
         if asking is None:
             asking = asyncio.create_task(self._learnt(place, certificate, issuer, now))
             self._asking[place] = asking
@@ -115,14 +116,19 @@ class RevocationSources:
         urls = [self._responder] if self._responder else []
         urls += allowed(ocsp.places(certificate), self._hosts)
         for url in dict.fromkeys(urls):
-            verdict = await self._asked(url, certificate, issuer, now)
+            verdict = await self._asked(url, certificate, issuer, now, self._verdicts.get(place))
             if verdict is not None:
                 self._keep(place, verdict, now)
                 return verdict.found
         return Revocation.UNREACHABLE
 
     async def _asked(
-        self, url: str, certificate: x509.Certificate, issuer: x509.Certificate, now: float
+        self,
+        url: str,
+        certificate: x509.Certificate,
+        issuer: x509.Certificate,
+        now: float,
+        known: Verdict | None,
     ) -> Verdict | None:
         if time.monotonic() < self._failed.get(url, 0.0):
             return None
@@ -135,7 +141,7 @@ class RevocationSources:
             _log.warning("an OCSP responder was not asked", place=url, why=str(error))
             return None
         try:
-            return ocsp.verdict(data, certificate, issuer, now)
+            return _no_older(ocsp.verdict(data, certificate, issuer, now), known)
         except UnusableResponse as error:
             _log.warning("an OCSP response does not count", place=url, why=str(error))
             return None
@@ -144,13 +150,21 @@ class RevocationSources:
         if len(self._verdicts) >= MAX_VERDICTS:
             self._verdicts.pop(next(iter(self._verdicts)))
         until = min(verdict.until, now + VERDICT_SECONDS)
-        self._verdicts[place] = Verdict(verdict.found, until)
+        self._verdicts[place] = replace(verdict, until=until)
 
     def _at(self, url: str) -> KeptList:
         async def fetch() -> bytes:
             return await self._http.list_at(url)
 
-        return KeptList(fetch, url)
+        return KeptList(fetch, url, lists.FRESH_SECONDS)
+
+
+def _no_older(verdict: Verdict, known: Verdict | None) -> Verdict:
+    """Without a nonce an old response can be sent again as long as it is good. Raises
+    UnusableResponse."""
+    if known is not None and verdict.since < known.since:
+        raise UnusableResponse("it is older than the one before")
+    return verdict
 
 
 def _in_file(path: str) -> KeptList:

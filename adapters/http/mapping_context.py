@@ -20,7 +20,7 @@ def named(call: Call, instance: Instance) -> Named:
     """By token type, the values of the header and the cookie that its context names.
 
     Only a type that a plug-in of the instance validates gets any. Raises InvalidRequest for a
-    header that came more than once, since nobody could say which one counts.
+    header or cookie that came more than once, since nobody could say which one counts.
     """
 
     def values(token_type: TokenType) -> Mapping[str, Secret]:
@@ -36,8 +36,16 @@ def named(call: Call, instance: Instance) -> Named:
                 found[key] = Secret(utf8(given[0]))
         for key, name in named_cookies(target).items():
             cookie = call.cookie(name)
+            if _times_sent(call, name) > 1:
+                raise InvalidRequest(f"send the cookie {name} once")
             if cookie is not None:
                 found[key] = Secret(utf8(cookie))
         return found
 
     return values
+
+
+def _times_sent(call: Call, name: str) -> int:
+    """How often a cookie came (RFC 6265, section 4.2.1): hosts beside ours can set one as well."""
+    sent = ";".join(call.request.headers.getall("Cookie", ())).split(";")
+    return sum(each.partition("=")[0].strip() == name for each in sent)

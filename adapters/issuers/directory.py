@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ class Issuer:
     """A trusted issuer, ready (port Trust)."""
 
     rules: TrustedIssuer
-    source: KeySource
-    document: Mapping[str, Any]
+    source: KeySource = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
     named_ours: bool
     is_ours: Callable[[str], bool]
 
@@ -198,7 +198,7 @@ class TrustedIssuers:
             kept = draft.with_kept_secret(state, old)
             if isinstance(kept, Mapping):
                 kept = {"name": name, **kept}
-            made = draft.decoded(realm, kept, file=(old or {}).get("jwks_file"))
+            made = draft.decoded(realm, kept, old=old)
             if made.rules.name != name:
                 raise InvalidIssuer([("name", f"the path says {shown(name)}; say the same here")])
             return made

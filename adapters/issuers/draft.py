@@ -20,7 +20,9 @@ from adapters.instances.members import Members
 from adapters.issuers import fetching, jwk_set
 from adapters.issuers.jwk_set import UnusableSet
 from adapters.issuers.verification import ASYMMETRIC_ALGORITHMS, SECRET_ALGORITHMS
+from adapters.nearness import NEARBY, leads_near
 from broker.errors import InvalidIssuer
+from broker.model import ROOT_REALM
 from broker.trust import (
     DEFAULT_ALGORITHMS,
     DEFAULT_LEEWAY_SECONDS,
@@ -60,16 +62,18 @@ class Draft:
         return {name: self.document[name] for name in SOURCES if name in self.document}
 
 
-def decoded(realm: str, state: Any, *, file: str | None = None, any_file: bool = False) -> Draft:
-    """The issuer in a document. A file may be named by files alone (``any_file``): over HTTP only
-    the one that the document had before (``file``).
+def decoded(
+    realm: str, state: Any, *, old: Mapping[str, Any] | None = None, any_file: bool = False
+) -> Draft:
+    """The issuer in a document. A file, and outside the root realm an address of this machine, may
+    be named by files alone (``any_file``): over HTTP only that which the document had (``old``).
 
     Raises InvalidIssuer with every problem, keyed by member.
     """
     problems: list[tuple[str, str]] = []
     members = Members(state, "document", problems)
     members.only(*RULES, *SOURCES, *CREST)
-    source = _source(members, file, any_file=any_file)
+    source = _source(members, old or {}, any_file=any_file)
     secret = "client_secret" in source
     rules = TrustedIssuer(
         realm=realm,
@@ -85,6 +89,8 @@ def decoded(realm: str, state: Any, *, file: str | None = None, any_file: bool =
         leeway_seconds=members.whole("leeway_seconds", DEFAULT_LEEWAY_SECONDS),
     )
     _check(members, rules, source)
+    if not any_file and realm != ROOT_REALM:
+        _check_place(members, rules.issuer, source, old or {})
     if problems:
         raise InvalidIssuer(problems)
     return Draft(rules, {**_written(rules), **source})
@@ -105,7 +111,7 @@ def with_kept_secret(state: Any, old: Mapping[str, Any] | None) -> Any:
     return {**state, "client_secret": old["client_secret"]}
 
 
-def _source(members: Members, file: str | None, *, any_file: bool) -> dict[str, Any]:
+def _source(members: Members, old: Mapping[str, Any], *, any_file: bool) -> dict[str, Any]:
     flags = ("discovery", "own_keys")
     given = [
         name for name in SOURCES if (members.flag(name) if name in flags else members.given(name))
@@ -118,16 +124,29 @@ def _source(members: Members, file: str | None, *, any_file: bool) -> dict[str, 
         return {name: True}
     if name == "jwks":
         try:
-            jwk_set.read(members.value(name), strict=True)
+            jwk_set.read_written(members.value(name))
         except UnusableSet as error:
             members.wrong(name, error.sentence)
         return {name: members.value(name)}
     text = members.text(name)
     if name == "jwks_url" and not fetching.may_fetch(text):
         members.wrong(name, fetching.NOT_FETCHED)
-    if name == "jwks_file" and not any_file and text != file:
+    if name == "jwks_file" and not any_file and text != old.get(name):
         members.wrong(name, "files are named in files alone; write the keys here, as jwks")
     return {name: text}
+
+
+def _check_place(
+    members: Members, issuer: str, source: Mapping[str, Any], old: Mapping[str, Any]
+) -> None:
+    """A realm's administrator must not have the broker ask what listens on this machine."""
+    if "jwks_url" in source:
+        named, before = source["jwks_url"], old.get("jwks_url")
+    else:
+        named, before = issuer, old.get("issuer") if "discovery" in old else None
+    found = next(iter(source.keys() & {"jwks_url", "discovery"}), None)
+    if found is not None and named != before and leads_near(named):
+        members.wrong(found, NEARBY)
 
 
 def _prefix(members: Members) -> str | None:
@@ -180,7 +199,9 @@ def _is_issuer(text: str) -> bool:
         place = urlsplit(text)
     except ValueError:
         return False
-    if not 0 < len(text) <= MAX_ISSUER_LENGTH or "#" in text or "?" in text or " " in text:
+    if not 0 < len(text) <= MAX_ISSUER_LENGTH or not text.isprintable():
+        return False
+    if not {"#", "?", " "}.isdisjoint(text):
         return False
     return place.scheme in ("https", "http") and bool(place.hostname)
 

@@ -17,6 +17,7 @@ import orjson
 
 from adapters.issuers.jwk_set import MAX_SET_BYTES
 from adapters.issuers.sources import Fetch, FetchFailed
+from adapters.nearness import Resolver, leads_near, why
 from adapters.settings import is_loopback
 
 FETCH_SECONDS = 5.0
@@ -58,7 +59,7 @@ class Fetcher:
             if found.get("issuer") != issuer:
                 raise FetchFailed("its configuration is that of another issuer")
             jwks_uri = found.get("jwks_uri")
-            if not isinstance(jwks_uri, str) or not may_fetch(jwks_uri):
+            if not isinstance(jwks_uri, str) or not _may_lead(issuer, jwks_uri):
                 raise FetchFailed(
                     f"its configuration names no jwks_uri that will do: {NOT_FETCHED}"
                 )
@@ -74,7 +75,10 @@ class Fetcher:
         if self._http is None:
             timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
             self._http = aiohttp.ClientSession(
-                timeout=timeout, headers=HEADERS, cookie_jar=aiohttp.DummyCookieJar()
+                connector=aiohttp.TCPConnector(resolver=Resolver()),
+                timeout=timeout,
+                headers=HEADERS,
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         try:
             async with self._http.get(url, allow_redirects=False) as response:
@@ -84,10 +88,15 @@ class Fetcher:
                 while len(data) <= MAX_SET_BYTES and (more := await response.content.readany()):
                     data += more
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise FetchFailed(f"it cannot be reached ({type(error).__name__})") from None
+            raise FetchFailed(why(error)) from None
         if len(data) > MAX_SET_BYTES:
             raise FetchFailed(f"what it answered is over {MAX_SET_BYTES} bytes")
         return data
+
+
+def _may_lead(issuer: str, jwks_uri: str) -> bool:
+    """An issuer elsewhere has no keys here, and may not have us ask what listens here."""
+    return may_fetch(jwks_uri) and (leads_near(issuer) or not leads_near(jwks_uri))
 
 
 def from_file(path: Path) -> Fetch:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from adapters.issuers.verification import CURVES, PublicKey, PublicVerifier, checks_of
@@ -29,6 +29,9 @@ MAX_KEYS = 100
 MAX_KID_LENGTH = 255
 MAX_CERTIFICATE_LENGTH = 16 * 1024  # base64 of one certificate
 MAX_CERTIFICATES = 10
+
+UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm)
+"""What a certificate that somebody else wrote can make the library raise."""
 
 NO_SET = 'it is no JWK set: write {"keys": […]}'
 
@@ -76,6 +79,12 @@ def read_bytes(data: bytes, *, strict: bool = False) -> KeySet:
         return read(orjson.loads(data), strict=strict)
     except orjson.JSONDecodeError:
         raise UnusableSet("it is not valid JSON") from None
+
+
+def read_written(document: Any) -> KeySet:
+    """The keys in a set that somebody writes down here, members that say nothing included in its
+    size. Raises UnusableSet."""
+    return read_bytes(orjson.dumps(document), strict=True)
 
 
 def read(document: Any, *, strict: bool = False) -> KeySet:
@@ -175,7 +184,7 @@ def _certified(chain: Any) -> PublicKey:
         raise UnusableKey("its x5c must be a list of certificates in base64")
     try:
         key = x509.load_der_x509_certificate(base64.b64decode(first, validate=True)).public_key()
-    except (ValueError, binascii.Error, TypeError):
+    except UNREADABLE:
         raise UnusableKey("the certificate in its x5c cannot be read") from None
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()

@@ -35,6 +35,9 @@ AGAIN_SECONDS = 60.0
 FIRST_SECONDS = 5.0
 """The same while there is no set at all."""
 
+MAX_WAITING = 64
+"""How many requests may wait for one issuer at a time: a slow one must not take up the broker."""
+
 NOT_THERE = "the keys of this token's issuer cannot be had at the moment; ask again shortly"
 
 Fetch = Callable[[], Awaitable[bytes]]
@@ -111,6 +114,7 @@ class FetchedKeys:
         self._good_at = 0.0
         self._asked_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
+        self._waiting = 0
 
     async def keys(self, algorithm: str, kid: str | None) -> Sequence[VerificationKey]:
         known = self._current()
@@ -138,10 +142,20 @@ class FetchedKeys:
         return self._set
 
     async def _renewed(self, least: float) -> None:
-        """One fetch for all who wait; one who stops waiting takes it from nobody."""
+        """One fetch for all who wait; one who stops waiting takes it from nobody.
+
+        Raises Unavailable if too many wait already.
+        """
         fetching = self._begin(least)
-        if fetching is not None:
+        if fetching is None:
+            return
+        if self._waiting >= MAX_WAITING:
+            raise Unavailable(NOT_THERE, retry_after=int(FIRST_SECONDS))
+        self._waiting += 1
+        try:
             await asyncio.shield(fetching)
+        finally:
+            self._waiting -= 1
 
     def _begin(self, least: float) -> asyncio.Task[None] | None:
         """The fetch that is under way, or another; None if the last one began too recently."""

@@ -18,6 +18,7 @@ SIGNATURE, ENCRYPTION = "sig", "enc"
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 4096
 MIN_RSA_EXPONENT = 65537
+MIN_RSA_EXPONENT_TO_ENCRYPT = 3  # some service providers' certificates; randomised padding bears it
 MAX_RSA_EXPONENT_BITS = 32
 P256_COORDINATE_BYTES = 32
 ED25519_BYTES = 32
@@ -114,12 +115,15 @@ def rsa_key(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(e, n).public_key()
 
 
-def check_rsa(n: int, e: int) -> None:
+def check_rsa(n: int, e: int, least_exponent: int = MIN_RSA_EXPONENT) -> None:
     """Raises UnusableKey for an RSA key that is too small, too large or from a weak generator."""
     if not MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS:
         raise UnusableKey(f"an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
-    if e < MIN_RSA_EXPONENT or not e % 2 or e.bit_length() > MAX_RSA_EXPONENT_BITS:
-        raise UnusableKey(f"an RSA exponent must be odd and {MIN_RSA_EXPONENT} at least")
+    if e < least_exponent or not e % 2 or e.bit_length() > MAX_RSA_EXPONENT_BITS:
+        raise UnusableKey(
+            f"an RSA exponent must be odd, {least_exponent} at least and have up to "
+            f"{MAX_RSA_EXPONENT_BITS} bits"
+        )
     if not n % 2:
         raise UnusableKey("its numbers are no public key")
     if all(n % prime in _powers(prime) for prime in _ROCA_PRIMES):

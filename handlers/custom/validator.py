@@ -11,7 +11,7 @@ from broker.mapping import wrong_answer
 from broker.model import Principal, ReceivedToken, TokenType
 from broker.plug_ins import NOTHING, VALIDATOR, CustomInput, PlugIns, Validated
 from broker.ports import SessionStore, TokenValidator, UserStore
-from broker.trust import account
+from broker.trust import SUBJECT_MARK, account
 from handlers.session.validator import SessionValidator
 
 SCHEME = "plug-in://"
@@ -106,7 +106,7 @@ class CustomValidator:
                 method=self._type,
                 authenticated_at=authenticated_at,
                 attributes={},
-                foreign=account(SCHEME + self._type, name),
+                foreign=account(SCHEME + self._type.replace(SUBJECT_MARK, "%23"), name),
             )
         user = await self._users.get(instance.realm, name)
         if user is None or not user.active:

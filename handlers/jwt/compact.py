@@ -118,8 +118,8 @@ def _object(data: bytes) -> dict[str, Any]:
             if orjson.dumps(found) != data:
                 json.loads(data, object_pairs_hook=_once)
             return found
-    except (ValueError, RecursionError):
-        pass
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
+        pass  # the last: what can be read can be nested too deeply to be written
     raise Malformed("a part is no JSON object, or has a member twice")
 
 

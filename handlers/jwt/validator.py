@@ -6,15 +6,16 @@ from hmac import compare_digest
 
 from broker.errors import InvalidRequest, InvalidToken
 from broker.instance import Instance
-from broker.model import OPENIDCONNECT, Principal, ReceivedToken, Secret
+from broker.model import OPENIDCONNECT, Principal, ReceivedToken, Secret, TokenRecord
 from broker.ports import TokenStore, UserStore
-from broker.trust import IssuerKeys, Trust, account
+from broker.trust import IssuerKeys, Trust, account, account_parts
 from handlers.jwt import compact, rules
 from handlers.jwt.attributes import ClaimAttributes
 from handlers.jwt.provider import MAX_TOKEN_LENGTH, named
 from handlers.members import text_member
 
 NOT_TRUSTED = "this is no ID token that is signed by an issuer whom this realm trusts"
+NO_ACCOUNT = "the ID token speaks for nobody who has an account here"
 TAKEN_BACK = "this ID token of ours is not known any more"
 
 
@@ -49,14 +50,18 @@ class OidcValidator:
         claims = jws.unverified  # which from here on they are not
         rules.check(claims, trust.rules, now)
         subject = rules.subject(claims, trust.rules)
-        parent = await self._still_known(token, realm, now) if ours else None
+        record = await self._still_known(token, realm, now) if ours else None
+        parent = None if record is None else record.alias
         ends = rules.not_after(claims, trust.rules, now)
         login = rules.login(claims)
         authenticated_at = int(claims["iat"]) if login.at is None else login.at
         if trust.rules.link_local_users:
+            if record is not None and account_parts(record.principal) is not None:
+                # Whatever the token calls it, a foreign subject does not become a local user.
+                raise InvalidToken(NO_ACCOUNT, detail="a foreign subject in a token of ours")
             user = await self._users.get(realm, subject)
             if user is None or not user.active:
-                raise InvalidToken("the ID token speaks for nobody who has an account here")
+                raise InvalidToken(NO_ACCOUNT)
             return Principal(
                 name=user.name,
                 realm=realm,
@@ -93,7 +98,7 @@ class OidcValidator:
                 return trust, trust.ours(key)
         raise InvalidToken(NOT_TRUSTED, detail="no key of the issuer made the signature")
 
-    async def _still_known(self, token: bytes, realm: str, now: float) -> str:
+    async def _still_known(self, token: bytes, realm: str, now: float) -> TokenRecord:
         """The record of a token of ours: one that was cancelled, or never kept, is no good.
 
         Whether it was taken back with its parent or its key, the pipeline looks at.
@@ -107,4 +112,4 @@ class OidcValidator:
             or not compare_digest(record.digest, name.digest)
         ):
             raise InvalidToken(TAKEN_BACK)
-        return record.alias
+        return record

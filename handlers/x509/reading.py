@@ -12,7 +12,11 @@ from broker.errors import InvalidRequest, Refusal
 from broker.model import PresentedCertificate
 
 MAX_CERTIFICATE_BYTES = 16 * 1024
-UNREADABLE = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, x509.DuplicateExtension)
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What a certificate that somebody else wrote can make the library raise."""
 
 NOT_HERE = "a client certificate comes with a TLS connection; send this request over HTTPS"
 

@@ -30,6 +30,7 @@ REVOKED = "this client certificate, or one in its path, was revoked"
 NOT_KNOWN = "whether this client certificate was revoked is not known to its authority"
 NOT_ASKED = "whether this client certificate was revoked cannot be asked now; ask again shortly"
 RETRY_SECONDS = 5
+MAX_DETAIL_LENGTH = 1000  # of a line of the audit that anybody can have written
 
 
 class X509Validator:
@@ -91,20 +92,23 @@ class X509Validator:
 def _vouched(
     given: Credential, authorities: Sequence[ClientTrust], now: float
 ) -> tuple[ClientTrust, tuple[x509.Certificate, ...]]:
-    """The first authority that stands behind the certificate, and the path to its anchor."""
+    """The authority that stands behind the certificate, and the path to its anchor: the nearest
+    one, or the client could choose its rules by the chain that it sends along."""
     if now >= given.leaf.not_valid_after_utc.timestamp():
         raise InvalidToken("the client certificate has expired")
     if now < given.leaf.not_valid_before_utc.timestamp():
         raise InvalidToken("the client certificate is not valid yet: look at both clocks")
-    why = []
+    why, found = [], []
     for trust in authorities:
         try:
-            return trust, path.verified(given, trust.rules, now)
+            found.append((trust, path.verified(given, trust.rules, now)))
         except NotValid as error:
             if error.vouched:
                 raise InvalidToken(f"this client certificate is no good: {error}") from None
             why.append(f"{trust.rules.name}: {error}")
-    raise InvalidToken(NOT_TRUSTED, detail="; ".join(why))
+    if found:
+        return min(found, key=lambda each: len(each[1]))
+    raise InvalidToken(NOT_TRUSTED, detail="; ".join(why)[:MAX_DETAIL_LENGTH])
 
 
 async def _check_revocation(

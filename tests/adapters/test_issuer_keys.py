@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from adapters.issuers import fetching, jwk_set
 from adapters.issuers.fetching import Fetcher
@@ -20,6 +23,7 @@ from adapters.issuers.sources import (
     FILE_FRESH_SECONDS,
     FIRST_SECONDS,
     FRESH_SECONDS,
+    MAX_WAITING,
     STALE_SECONDS,
     FetchedKeys,
     FetchFailed,
@@ -117,6 +121,24 @@ async def test_one_fetch_for_all_who_wait(site: Site, fetcher: Fetcher) -> None:
     assert [len(each) for each in found[1:] if not isinstance(each, BaseException)] == [1] * 49
     assert len(await keys.keys("RS256", None)) == 1
     assert site.asked == ["/jwks"]
+
+
+async def test_only_so_many_wait(site: Site, fetcher: Fetcher) -> None:
+    """Of those who need the keys of an issuer that does not answer only so many wait; the others
+    hear at once that it cannot be asked, and all is well when it answers."""
+    keys = keys_from(site, fetcher, Timer())
+    site.wait.clear()
+    waiting = [asyncio.create_task(keys.keys("RS256", "k1")) for _ in range(MAX_WAITING)]
+    while not site.asked:  # noqa: ASYNC110  # the server has no event
+        await asyncio.sleep(0.01)
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(30):
+            await keys.keys("RS256", "k1")
+    assert not any(task.done() for task in waiting)
+    site.wait.set()
+    assert all(await asyncio.gather(*waiting))
+    assert await keys.keys("RS256", "k1")
+    await keys.close()
 
 
 async def test_unknown_kids_flood(site: Site, fetcher: Fetcher) -> None:
@@ -268,6 +290,46 @@ async def test_configuration_of_somebody_else(
     assert "/jwks" not in site.asked
 
 
+class Named(AbstractResolver):
+    """Every name is that of this machine, as for a server elsewhere that the test stands in for."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+async def test_issuer_elsewhere_does_not_lead_here(
+    site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The configuration of an issuer elsewhere cannot have us ask what listens on this machine."""
+    monkeypatch.setattr(fetching, "Resolver", Named)
+    issuer = site.url.replace("127.0.0.1", "idp.example.com")
+    said = {"issuer": issuer, "jwks_uri": site.url.replace("127.0.0.1", place) + "/jwks"}
+    site.pages["/.well-known/openid-configuration"] = json.dumps(said).encode()
+    site.pages["/jwks"] = GOOD
+    with pytest.raises(FetchFailed, match="names no jwks_uri that will do"):
+        await fetcher.by_discovery(issuer)()
+    assert site.asked == ["/.well-known/openid-configuration"]
+
+
+async def test_name_that_leads_here(site: Site, fetcher: Fetcher) -> None:
+    """A name that does not say it is this machine's, and is resolved to it, is not asked."""
+    site.pages["/jwks"] = GOOD
+    with pytest.raises(FetchFailed, match="leads to this machine"):
+        await fetcher.from_url(site.url.replace("127.0.0.1", "0x7f000001") + "/jwks")()
+    assert site.asked == []
+    assert await fetcher.from_url(site.url.replace("127.0.0.1", "localhost") + "/jwks")() == GOOD
+
+
 @pytest.mark.parametrize(
     ("url", "fits"),
     [
@@ -319,7 +381,17 @@ def _row(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
+def _spoiled(old: str, new: str) -> list[str]:
+    """A certificate of P-256 in which these bytes, in hexadecimal, are others."""
+    der = base64.b64decode(certificate(key("P-256"))).hex()
+    assert old in der
+    return [base64.b64encode(bytes.fromhex(der.replace(old, new))).decode()]
+
+
 WEAK = [
+    _row(x5c=_spoiled("a003020102", "a003020107")),  # a version that there is not
+    _row(x5c=_spoiled("06072a8648ce3d0201", "06072a8648ce3d0209")),  # a kind of key
+    _row(x5c=_spoiled("06082a8648ce3d030107", "06082a8648ce3d03010f")),  # a curve
     {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
     {"kty": "oct", "k": "A" * 64},
     _row(use="enc"),
@@ -346,7 +418,7 @@ WEAK = [
 ]
 
 
-@pytest.mark.parametrize("row", WEAK, ids=lambda row: str(row)[:60])
+@pytest.mark.parametrize("row", WEAK, ids=range(len(WEAK)))  # the keys are new in each process
 def test_unfit_key_is_passed_over_or_refused(row: Any) -> None:
     """A key that is not good enough is passed over in a set that was fetched, and refused in one
     that somebody writes down."""

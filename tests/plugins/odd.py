@@ -153,6 +153,13 @@ class WrongStatements:
         return [Subject("no decision")]
 
 
+class Ends:
+    """Ends the program that makes it, as a script does that is imported by mistake."""
+
+    def __init__(self) -> None:
+        raise SystemExit(SECRET)
+
+
 class NotMade:
     """Cannot be made."""
 
@@ -169,6 +176,7 @@ POINTS = {
     "remint.custom_providers": {
         "odd": "tests.plugins.odd:Provider",
         "hanging": "tests.plugins.odd:Hanging",
+        "ends": "tests.plugins.odd:Ends",
         "not-made": "tests.plugins.odd:NotMade",
         "empty": "tests.plugins.odd:Empty",
         "not-there": "tests.plugins.nowhere:Nothing",

@@ -142,6 +142,8 @@ async def test_header_belongs_to_the_request(door: Door) -> None:
     assert (first.status, again.text) == (200, first.text)
     other = await ask(door, given, STAMP, X_Api_Key="guess", Idempotency_Key="k")
     assert other.status == 409
+    changed = await ask(door, given, ID_TOKEN, X_Api_Key=API_KEY, Idempotency_Key="k")
+    assert changed.status == 409
 
 
 async def test_header_twice(door: Door) -> None:
@@ -155,6 +157,27 @@ async def test_header_twice(door: Door) -> None:
     ) as got:
         assert got.status == 400
         assert "once" in (await got.json())["message"]
+
+
+async def test_types_do_not_share_accounts(door: Door) -> None:
+    """The mark between type and name stands once: the subject of one type is never that of another
+    whose name has the mark in it."""
+    marked = TokenType("ODD#a")
+    validators = {TokenType("ODD"): "odd", marked: "odd"}
+    offered = pair("ODD", "OPENIDCONNECT"), pair(marked, "OPENIDCONNECT")
+    await door.publish(instance(transforms=offered, custom_validators=validators, auth_targets={}))
+    await ask(door, odd(name="a#b"), ID_TOKEN)
+    await ask(door, {"token_type": marked, "name": "b"}, ID_TOKEN)
+    found = {record.principal for record in await door.tokens()}
+    assert found == {"plug-in://ODD#a#b", "plug-in://ODD%23a#b"}
+
+
+async def test_cookie_twice(door: Door) -> None:
+    """So is a cookie, which a neighbouring host may have slipped in."""
+    await door.publish(instance())
+    for sent in ("k=v; k=w", "k=v; a=b; k=v"):
+        answer = await ask(door, odd(do="show"), ODD_OUT, Cookie=sent)
+        assert (answer.status, "cookie k once" in answer.body["message"]) == (400, True)
 
 
 async def test_cookie_of_another_site(door: Door) -> None:

@@ -115,6 +115,18 @@ async def test_refusal(door: Door, kind: str, status: int) -> None:
         assert answer.headers["Retry-After"] in ("7", "1")
 
 
+async def test_late_plug_in_keeps_few_waiting(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a plug-in is late, requests beyond a few fail at once and leave room to others."""
+    monkeypatch.setattr(calling, "MAX_WHILE_LATE", 1)
+    wanted = {**ODD_OUT, "do": "hang"}
+    assert (await ask(door, wanted)).status == 500
+    answers = await asyncio.gather(*(ask(door, wanted) for _ in range(10)))
+    assert {answer.status for answer in answers} == {500}
+    reasons = [line["reason"] for line in door.audit()[-10:]]
+    assert "the plug-in odd is late already, and enough requests wait for it" in reasons
+    assert "the plug-in odd did not answer within 0.3 seconds" in reasons
+
+
 async def test_threads_that_hang_harm_nobody_else(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ async def published(door: Door, made: Any) -> Answer:
         ("team-claims", "there is no plug-in team-claims in remint.custom_providers"),
         ("not-there", "the plug-in not-there cannot be loaded: ModuleNotFoundError at"),
         ("not-made", "the plug-in not-made cannot be loaded: Broken at odd.py:"),
+        ("ends", "the plug-in ends cannot be loaded: SystemExit at odd.py:"),
         ("empty", "the plug-in empty has no method issue, which it is named for"),
         (LISTED, "is not listed in plugins.allowed"),
         ("os:system", "is not listed in plugins.allowed"),

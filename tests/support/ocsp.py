@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Responder:
     broken: bytes | None = None
     status: int = 200
     asked: int = 0
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
     fetched: list[str] = field(default_factory=list)
 
     def knows(self, *holders: Holder) -> None:
@@ -73,11 +75,13 @@ class Responder:
 
     async def _respond(self, request: web.Request) -> web.Response:
         self.asked += 1
+        await self.ready.wait()
         asked = ocsp.load_der_ocsp_request(await request.read())
         return web.Response(body=self.answer(asked), status=self.status)
 
     async def _list(self, request: web.Request) -> web.Response:
         self.fetched.append(request.path)
+        await self.ready.wait()
         data = self.lists.get(request.path)
         if data is None:
             raise web.HTTPNotFound
@@ -92,6 +96,7 @@ async def responding(issuer: Holder) -> AsyncIterator[Responder]:
     """A responder for an issuer: OCSP at ``/ocsp``, lists at their paths, a redirect to the list
     ``/list.crl`` at ``/elsewhere``."""
     responder = Responder(issuer)
+    responder.ready.set()
     app = web.Application()
     app.router.add_post("/ocsp", responder._respond)
     app.router.add_get("/elsewhere", responder._elsewhere)
