@@ -216,6 +216,7 @@ def _components(
         events=events,
         clock=clock,
         realm_exists=realms.exists,
+        revision_key=stores.deployment.key.derive("instance-revisions"),
         allow_legacy=frozenset(settings.security.allow_legacy_output),
         plug_in_problem=plug_ins.problem,
         refresh=refresh,

@@ -75,12 +75,26 @@ class UnsupportedTokenType(InvalidRequest):
     """No handler knows this token type."""
 
 
+MAX_PROBLEMS = 100
+MAX_PROBLEM_LENGTH = 1000
+"""So that neither answer nor audit grows with what somebody made up to be refused."""
+
+
 class InvalidDocument(InvalidRequest):
-    """A document breaks rules; ``problems`` lists each as (key, sentence)."""
+    """A document breaks rules; ``problems`` lists each as (key, sentence), up to a number."""
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{key}: {sentence}" for key, sentence in problems))
-        self.problems = tuple(problems)
+        told = [_cut(problem) for problem in problems[:MAX_PROBLEMS]]
+        if len(problems) > MAX_PROBLEMS:
+            key, _ = _cut(problems[MAX_PROBLEMS])
+            told.append((key, f"there are more problems than these {MAX_PROBLEMS}"))
+        super().__init__("; ".join(f"{key}: {sentence}" for key, sentence in told))
+        self.problems = tuple(told)
+
+
+def _cut(problem: tuple[str, str]) -> tuple[str, str]:
+    key, sentence = problem
+    return key[:MAX_PROBLEM_LENGTH], sentence[:MAX_PROBLEM_LENGTH]
 
 
 class InvalidInstance(InvalidDocument):

@@ -35,7 +35,7 @@ def parse(values: Sequence[str], *, identified: bool) -> Pointers:
     pointers = [_segments(text) for text in written if text]
     if not pointers or () in pointers:
         return ()
-    return [*_ALWAYS, *pointers] if identified else pointers
+    return tuple(dict.fromkeys((*_ALWAYS, *pointers) if identified else pointers))
 
 
 def chosen(body: Any, pointers: Pointers) -> Any:
@@ -53,7 +53,8 @@ def _filtered(value: Any, pointers: Pointers) -> Any:
         return value
     kept: dict[str, Any] = {}
     for pointer in pointers:
-        _keep(kept, value, pointer)
+        if pointer[0] in value:
+            _keep(kept, value, pointer)
     return kept
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -35,13 +35,15 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Checking:
-    """What documents are held to. ``realm_exists`` says whether an instance may live in a realm."""
+    """What documents are held to. ``realm_exists`` says whether an instance may live in a realm;
+    ``revision_key`` is shared by the brokers of a store."""
 
     registry: Registry
     keys: SharedKeys
     realm_exists: Callable[[str], bool]
     allow_legacy: frozenset[str]
     plug_in_problem: PlugInCheck
+    revision_key: bytes = field(repr=False)
 
     async def checked(self, state: Mapping[str, Any], missing: Iterable[Problem] = ()) -> Checked:
         """What is to be published; ``missing`` is what is wrong with it already.
@@ -59,7 +61,7 @@ class Checking:
         document = InstanceDocument(
             id=instance_id(draft.realm, draft.url_element),
             realm=draft.realm,
-            revision=_revision(state),
+            revision=_revision(state, self.revision_key),
             format=FORMAT,
             body=state,
         )
@@ -97,7 +99,10 @@ def _any_plug_in(_field: str, _name: str) -> None:
     """The check of what was published before."""
 
 
-def _revision(state: Mapping[str, Any]) -> str:
-    """A signed 32-bit number as text, as ``_rev`` looks on that wire; it stands for the content."""
-    digest = hashlib.sha256(orjson.dumps(state, option=orjson.OPT_SORT_KEYS)).digest()
+def _revision(state: Mapping[str, Any], key: bytes) -> str:
+    """A signed 32-bit number as text, as ``_rev`` looks on that wire; it stands for the content.
+
+    Keyed, since who reads it could else try out what the secrets in the content may be.
+    """
+    digest = hmac.digest(key, orjson.dumps(state, option=orjson.OPT_SORT_KEYS), "sha256")
     return str(int.from_bytes(digest[:4], "big", signed=True))

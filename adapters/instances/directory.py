@@ -9,9 +9,12 @@ caught up with before a request sees the new one.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import orjson
 
 from adapters.instances import forgerock, own_keys, wire_rules
 from adapters.instances.checking import Checked, Checking
@@ -33,17 +36,21 @@ COMPILED_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A compiled instance, and the generation of the store in which it was still that one."""
+    """A compiled instance, the generation of the store in which it was still that one, and the
+    digest of its document: a revision is short enough for two documents to be made that share it.
+    """
 
     instance: Instance
     generation: int
+    digest: bytes
 
 
 class InstanceDirectory:
     """Resolves instances for requests; publishes, updates and deletes them for administrators.
 
-    ``realm_exists`` says whether an instance may live in a realm. ``refresh`` catches up with what
-    else is under the store's generation; False if that could not be done.
+    ``realm_exists`` says whether an instance may live in a realm. ``revision_key`` is shared by the
+    brokers of a store. ``refresh`` catches up with what else is under the store's generation; False
+    if that could not be done.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class InstanceDirectory:
         events: EventSink,
         clock: Clock,
         realm_exists: Callable[[str], bool],
+        revision_key: bytes,
         allow_legacy: frozenset[str] = DEFAULT_LEGACY,
         plug_in_problem: PlugInCheck = no_plug_ins,
         refresh: Callable[[], Awaitable[bool]] | None = None,
@@ -65,7 +73,9 @@ class InstanceDirectory:
         self._keys = keys
         self._events = events
         self._clock = clock
-        self._checking = Checking(registry, keys, realm_exists, allow_legacy, plug_in_problem)
+        self._checking = Checking(
+            registry, keys, realm_exists, allow_legacy, plug_in_problem, revision_key
+        )
         self._kept: dict[str, _Kept] = {}
         self._generation = -1
         self._known_needs: dict[str, tuple[str, KeyNeeds]] = {}
@@ -97,8 +107,8 @@ class InstanceDirectory:
         if document is None:
             self._kept.pop(instance, None)
             raise UnknownInstance(f"no instance is published at {shown(instance)}")
-        kept = self._kept.pop(instance, None)
-        if kept is not None and kept.instance.revision == document.revision:
+        kept, digest = self._kept.pop(instance, None), _digest(document)
+        if kept is not None and kept.digest == digest:
             found, complete = kept.instance, True
         else:
             compiled_now = self._checking.compiled(document)
@@ -107,7 +117,7 @@ class InstanceDirectory:
             if len(self._kept) >= MAX_CACHED:
                 del self._kept[next(iter(self._kept))]
             # A newer generation that has begun meanwhile has the next request look again.
-            self._kept[instance] = _Kept(found, generation)
+            self._kept[instance] = _Kept(found, generation, digest)
         return found
 
     async def publish(self, state: Mapping[str, Any]) -> InstanceDocument:
@@ -129,6 +139,11 @@ class InstanceDirectory:
         old = await self._required(instance)
         if expected is not None and expected != old.revision:
             raise PreconditionFailed("the instance was changed since that revision was read")
+        draft, _ = forgerock.decode(state)
+        if draft.realm != old.realm:
+            # Before anything is looked up: keys of another realm are none of the caller's business.
+            said = f"this instance is in the realm {shown(old.realm)}; say the same here"
+            raise InvalidInstance([("deployment-realm", said)])
         checked = await self._checking.checked(
             forgerock.with_kept_secrets(state, old.body), wire_rules.missing(state)
         )
@@ -160,11 +175,12 @@ class InstanceDirectory:
 
     async def load(self, draft: Instance) -> bool:
         """Publish an instance from a file, or bring it up to date; False if it already was."""
-        checked = await self._checking.checked(forgerock.encode(draft))
+        state = forgerock.with_kept_secrets(forgerock.encode(draft), None)
+        checked = await self._checking.checked(state)
         document = checked.document
         old = await self._store.get(document.id)
         await self._prepare_keys(checked)
-        if old is not None and old.revision == document.revision:
+        if old is not None and old.body == document.body:
             return False
         if old is None:
             await self._create(document)
@@ -232,3 +248,9 @@ class InstanceDirectory:
         """Before it is stored: the realm's keys are there, and outlive what it will issue."""
         asked = self._asked(checked.instance)
         await own_keys.prepare(self._keys, checked.instance, asked, checked.keys)
+
+
+def _digest(document: InstanceDocument) -> bytes:
+    """Of all that an instance is compiled from; its revision is shown with it."""
+    said = orjson.dumps([document.revision, document.body], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(said).digest()

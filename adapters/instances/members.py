@@ -136,7 +136,7 @@ class Members:
 
     def name_sets(self, key: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
         """For each of ``names`` that is there its list of strings, which may be empty."""
-        inner = Members(self._members.get(key), key, self.problems, prefix=f"{self._prefix}{key}.")
+        inner = self.section(key)
         inner.only(*names)
         given = [name for name in names if inner.value(name) is not None]
         return {name: frozenset(inner.texts(name)) for name in given}

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from broker.errors import Unavailable
+from broker.errors import Conflict, Unavailable
 from broker.model import ROOT_REALM
 
 PREFIX = "key-stores/"
@@ -20,6 +20,10 @@ MIN_KEPT_SECONDS = 3600.0
 CLOCKS_SECONDS = 300.0
 """How long a key that nothing names any more is kept: as long as its last token can live, at least
 an hour, and five minutes for clocks that are behind."""
+
+MAX_USES = 2000
+"""Keys of key stores that a realm names, those on their way out included: aliases of Java count in
+any letter case, so that one key has thousands of names."""
 
 Place = tuple[str, str]
 """A location and an alias in it."""
@@ -101,7 +105,19 @@ class KeyStoreUses:
         return next((use for use in reversed(self.uses) if use.place == place), None)
 
     def with_use(self, wanted: StoredUse, now: float) -> KeyStoreUses:
-        """``wanted`` signs from now on; another key of the same place is on its way out."""
+        """``wanted`` signs from now on; another key of the same place is on its way out.
+
+        Raises Conflict if the realm names too many.
+        """
+        changed = self._with_use(wanted, now)
+        if len(changed.uses) > max(MAX_USES, len(self.uses)):
+            raise Conflict(
+                f"this realm names {MAX_USES} keys of key stores already, which is the most; "
+                "those that no instance names any more go once their last tokens have ended"
+            )
+        return changed
+
+    def _with_use(self, wanted: StoredUse, now: float) -> KeyStoreUses:
         current = self.current(wanted.place)
         if current is not None and current.kid == wanted.kid:
             joined = current.joined(wanted)

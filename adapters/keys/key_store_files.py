@@ -2,7 +2,8 @@
 
 An instance comes over HTTP, so a location is never a free path: it is relative to the realm's part
 of the folder, and neither ``..`` nor a symbolic link leads out of it. A realm's part is the folder
-of its name: an administrator of one realm must not sign with the keys of another.
+of its name: an administrator of one realm must not sign with the keys of another. So only the root
+realm, whose administrators rule all, names files in folders: those in a realm's are its sub realms.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -34,7 +36,9 @@ from broker.model import ROOT_REALM, Secret
 MAX_FILE_BYTES = 1024 * 1024
 MAX_PEM_BLOCKS = 64
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----.{1,20000}?-----END \1-----", re.DOTALL)
+MAX_PEM_BLOCK_BYTES = 20_000
+
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 
 LOCATION, PASSWORD, ALIAS, KEY_PASSWORD = "location", "password", "alias", "key_password"
 ALGORITHM = "algorithm"
@@ -96,11 +100,15 @@ def certificate(folder: Path | None, realm: str, store: KeyStore, alias: str) ->
 
 
 def _opened(folder: Path | None, realm: str, store: KeyStore) -> _Contents:
+    for part, secret in ((PASSWORD, store.password), (KEY_PASSWORD, store.key_password)):
+        if secret is not None and "\0" in secret.reveal():
+            raise KeyStoreProblem(part, "a password holds no NUL")  # readers end the text there
     data = _read(folder, realm, store.location)
     if data[:4] in (java_key_store.JKS_MAGIC, java_key_store.JCEKS_MAGIC):
         return _java(data, store)
-    if _BLOCK.search(data):
-        return _pem(data, Path(store.location).stem)
+    blocks = _pem_blocks(data)
+    if blocks:
+        return _pem(blocks, Path(store.location).stem)
     if data[:1] == b"\x30":
         return _pkcs12(data, store)
     raise KeyStoreProblem(LOCATION, "the file is neither PEM nor PKCS #12 nor JKS nor JCEKS")
@@ -115,6 +123,10 @@ def _read(folder: Path | None, realm: str, location: str) -> bytes:
     if not location.isprintable() or "\\" in location or {"", ".", ".."} & set(parts):
         raise KeyStoreProblem(
             LOCATION, "write a path relative to keys.keystore_dir, such as own.p12"
+        )
+    if realm != ROOT_REALM and len(parts) > 1:
+        raise KeyStoreProblem(
+            LOCATION, "name a file of the realm's own folder, without a folder before it"
         )
     top = os.path.realpath(folder / realm.removeprefix(ROOT_REALM))
     path = os.path.realpath(os.path.join(top, *parts))
@@ -133,10 +145,13 @@ def _read(folder: Path | None, realm: str, location: str) -> bytes:
 def _bounded(path: str) -> bytes:
     # Not blocking: a named pipe would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not S_ISREG(os.fstat(descriptor).st_mode):
             raise KeyStoreProblem(LOCATION, "this is no file")
-        data = file.read(MAX_FILE_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    finally:
+        os.close(descriptor)  # a file object that cannot be made of a folder would not
     if len(data) > MAX_FILE_BYTES:
         raise KeyStoreProblem(LOCATION, f"the file is longer than {MAX_FILE_BYTES} bytes")
     return data
@@ -179,7 +194,7 @@ def _pkcs12(data: bytes, store: KeyStore) -> _Contents:
     password = store.password.reveal().encode() if store.password else None
     try:
         found = pkcs12.load_pkcs12(data, password)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise KeyStoreProblem(
             PASSWORD, "the password is wrong, or the file is no PKCS #12 that can be read"
         ) from None
@@ -209,9 +224,19 @@ def _name(found: pkcs12.PKCS12Certificate) -> str:
     return (found.friendly_name or b"").decode(errors="replace").lower()
 
 
-def _pem(data: bytes, stem: str) -> _Contents:
+def _pem_blocks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The label of each block, and the block; in one pass, whatever the file holds."""
+    found: list[tuple[bytes, bytes]] = []
+    for begin in islice(_BEGIN.finditer(data), MAX_PEM_BLOCKS):
+        mark = b"-----END " + begin[1] + b"-----"
+        end = data.find(mark, begin.end(), begin.end() + MAX_PEM_BLOCK_BYTES)
+        if end > begin.end():
+            found.append((begin[1], data[begin.start() : end + len(mark)]))
+    return found
+
+
+def _pem(blocks: Sequence[tuple[bytes, bytes]], stem: str) -> _Contents:
     """PEM has no aliases: the one key and its certificate are called as the file."""
-    blocks = [(kind[1], kind[0]) for kind in _BLOCK.finditer(data)][:MAX_PEM_BLOCKS]
     keys = [block for kind, block in blocks if kind.endswith(b"PRIVATE KEY")]
     certificates = [_pem_certificate(block) for kind, block in blocks if kind == b"CERTIFICATE"]
 
@@ -253,7 +278,7 @@ def _pem_certificate(block: bytes) -> bytes:
 def _loaded(load: Callable[[], Any]) -> Any:
     try:
         return load()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise KeyStoreProblem(LOCATION, "a key or certificate in the file cannot be read") from None
 
 

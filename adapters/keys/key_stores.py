@@ -29,7 +29,7 @@ from adapters.keys.key_store_document import (
     realm_of,
 )
 from adapters.keys.key_store_files import ALGORITHM, ALIAS, KeyPair, KeyStoreProblem
-from adapters.keys.private_keys import MAX_RSA_BITS, MIN_RSA_BITS
+from adapters.keys.public_jwk import MIN_RSA_EXPONENT_TO_ENCRYPT, UnusableKey, check_rsa
 from adapters.keys.signers import KeySigner, Run, inline
 from broker.errors import InvalidRequest, KeyUnavailable, Unavailable
 from broker.instance import KeyStore, Recipient, SigningKey
@@ -153,12 +153,13 @@ class KeyStores:
             raise KeyStoreProblem(ALIAS, "this is no certificate that can be read") from None
         if not isinstance(key, rsa.RSAPublicKey):
             raise KeyStoreProblem(ALIAS, "assertions are encrypted to RSA keys alone")
-        if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        numbers = key.public_numbers()
+        try:
+            check_rsa(numbers.n, numbers.e, MIN_RSA_EXPONENT_TO_ENCRYPT)
+        except UnusableKey as error:
             raise KeyStoreProblem(
-                ALIAS,
-                f"an RSA key of {key.key_size} bits is not encrypted to: "
-                f"use {MIN_RSA_BITS} to {MAX_RSA_BITS}",
-            )
+                ALIAS, f"the certificate's key cannot be encrypted to: {error.sentence}"
+            ) from None
         if found.not_valid_after_utc.timestamp() < self.clock.now():
             _log.warning("a certificate that is encrypted to has expired", realm=realm)
 
@@ -176,7 +177,7 @@ class KeyStores:
     async def register(self, realm: str, uses: Mapping[Use, KeySigner]) -> None:
         """Pin the keys that an instance is published with, before it is stored.
 
-        Raises Unavailable.
+        Raises Unavailable, and Conflict if the realm names too many.
         """
         for use, signer in uses.items():
             self._signers[realm, use.key] = signer

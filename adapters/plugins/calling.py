@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +23,10 @@ while its plug-in is still at it."""
 
 MAX_THREADS = 16
 """Threads that one plug-in may keep busy. Those that hang stay so, and harm that plug-in alone."""
+
+MAX_WHILE_LATE = 16
+"""Requests that may wait for one plug-in while it is known to be late: the broker's room for
+requests belongs to all instances, and one plug-in that hangs must not fill it."""
 
 MAX_SENTENCE_LENGTH = 300
 MAX_RETRY_SECONDS = 3600
@@ -52,15 +58,27 @@ class Caller:
         self._method = method
         self._seconds = seconds
         self._free = asyncio.Semaphore(MAX_THREADS)
+        self._waiting = 0
+        self._late_until = -math.inf
 
     async def call(self, told: Any) -> Any:
         """The answer. Raises PlugInFailed, and what the plug-in refuses with."""
+        if self._waiting >= MAX_WHILE_LATE and time.monotonic() < self._late_until:
+            raise self._failure("is late already, and enough requests wait for it")
+        self._waiting += 1
+        try:
+            return await self._asked(told)
+        finally:
+            self._waiting -= 1
+
+    async def _asked(self, told: Any) -> Any:
         task = asyncio.ensure_future(self._outcome(told))
         try:
             done, _ = await asyncio.wait({task}, timeout=self._seconds)
         finally:
             task.cancel()  # no effect on one that is done; one that will not end is left behind
         if not done:
+            self._late_until = time.monotonic() + self._seconds
             raise self._failure(f"did not answer within {self._seconds:g} seconds")
         if task.cancelled():
             raise self._failure("cancelled itself")

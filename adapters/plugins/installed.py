@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from adapters.plugins.calling import SECONDS, Caller
-from adapters.plugins.loading import NotLoaded, loaded, method_of
+from adapters.plugins.loading import EntryPoints, NotLoaded, loaded, method_of
 from broker.errors import PlugInUnavailable
 from broker.plug_ins import ROLES
 
@@ -21,6 +21,7 @@ class InstalledPlugIns:
     def __init__(self, allowed: Iterable[str] = (), *, seconds: float = SECONDS) -> None:
         self._allowed = frozenset(allowed)
         self._seconds = seconds
+        self._installed = EntryPoints()
         self._made: dict[tuple[str, str], Any] = {}
         self._callers: dict[tuple[str, str], Caller] = {}
 
@@ -50,7 +51,7 @@ class InstalledPlugIns:
         role = ROLES[field]
         made = self._made.get((role.group, name))
         if made is None:
-            made = loaded(role, name, self._allowed)
+            made = loaded(role, name, self._allowed, self._installed)
         found = Caller(name, method_of(made, role, name), self._seconds)
         self._made[role.group, name] = made
         self._callers[field, name] = found

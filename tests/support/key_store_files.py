@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import shutil
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 STORE_PASSWORD = "opens-the-file"
 KEY_PASSWORD = "another-password"
@@ -89,3 +92,12 @@ def secret_jceks() -> Path:
     opened = ["-keystore", str(path), "-storetype", "JCEKS", "-storepass", STORE_PASSWORD]
     _keytool("-genseckey", *opened, "-alias", "aaa", "-keyalg", "AES", "-keysize", "128")
     return path
+
+
+def of_version(version: int, pem_file: Path) -> bytes:
+    """Key and certificate of a PEM file, the certificate with a version that there is not."""
+    data = pem_file.read_bytes()
+    found = x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
+    marked = found.replace(bytes.fromhex("a003020102"), bytes([0xA0, 3, 2, 1, version]), 1)
+    key = data[data.index(b"-----BEGIN PRIVATE KEY-----") :]
+    return ssl.DER_cert_to_PEM_cert(marked).encode() + key
