@@ -105,7 +105,13 @@ async def build(
         events=events,
         may_change=stores.current,
     )
-    issuers = TrustedIssuers(stores.configuration, url=url, jwks=keys.jwks, is_ours=keys.knows)
+    issuers = TrustedIssuers(
+        stores.configuration,
+        url=url,
+        jwks=keys.jwks,
+        is_ours=keys.knows,
+        revision_key=stores.deployment.key.derive("issuer-revisions"),
+    )
     authorities = CertificateAuthorities(stores.configuration)
     realms = Realms(
         configuration=stores.configuration,

@@ -20,6 +20,7 @@ from broker import idempotency, policy
 from broker.batch import OPERATION, BatchRequest, Shared, Validated
 from broker.claiming import Claims, Hold
 from broker.errors import Gone, NotReady, Refusal, Unavailable
+from broker.failures import failure_of
 from broker.model import Answer, BatchPlace, Claim, Secret, TranslationRequest
 from broker.ports import Attempt, Clock, InstanceSource
 
@@ -221,8 +222,8 @@ class Batches:
                 if claim.stored:
                     raise
                 return _Done(self._answer_refusal(error), settled=False)
-            except Exception as error:
-                failure = error
+            except BaseException as error:
+                failure = failure_of(error)
         return _Done(self._answer_refusal(failure), settled=False)
 
     async def _kept(self, batch: BatchRequest, claim: Claim, done: list[_Done]) -> Answer | None:

@@ -22,6 +22,7 @@ from broker.errors import (
     RequestInProgress,
     Unavailable,
 )
+from broker.failures import failure_of
 from broker.model import Announcement, Answer, Claim, TokenRecord
 from broker.ports import Clock, RequestLedger
 
@@ -202,7 +203,8 @@ class Claims:
             raise
         except (ClaimLost, OutcomeUnknown):
             raise
-        except Exception:
+        except BaseException as error:
+            failure_of(error)  # a cancelled task leaves its claim to the lease
             await self.give_up(claim)
             raise
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from broker.errors import Refusal, RemintError
+from broker.failures import failure_of
 from broker.ports import Attempt, AuditRecord, AuditSink, Clock
 
 T = TypeVar("T")
@@ -30,9 +31,12 @@ class AuditTrail:
         except Refusal as refusal:
             await self._write(attempt, "refused", refusal)
             raise
-        except Exception as failure:
+        except BaseException as error:
+            failure = failure_of(error)
             await self._write(attempt, "failed", failure)
-            raise
+            if failure is error:
+                raise
+            raise failure from None
         await self._write(attempt, "ok", None)
         return result
 

@@ -22,6 +22,7 @@ from adapters.messages.lifetime import Lifetime
 from adapters.messages.suspects import Suspects
 from adapters.messages.waiting import first
 from adapters.messages.worker import Worker
+from broker.failures import failure_of
 from broker.model import Secret
 from broker.ports import Clock, RequestLedger
 
@@ -229,8 +230,9 @@ class AmqpTransport:
             raise
         except UnconfirmedError as error:
             return _HeldBack(incoming.failures, link.publisher.quiet(error.queue))
-        except Exception as error:
-            _log.error("amqp delivery not handled", error=type(error).__name__)
+        except BaseException as error:
+            failure = failure_of(error)
+            _log.error("amqp delivery not handled", error=type(failure).__name__)
             raise RebuildError from None
         return None
 

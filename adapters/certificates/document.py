@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from adapters.issuers.document import revision
 from broker.errors import Unavailable
 from broker.model import ROOT_REALM
 
@@ -15,8 +15,6 @@ PREFIX = "authorities/"
 MAX_AUTHORITIES = 50
 
 Rows = dict[str, Mapping[str, Any]]
-
-__all__ = ["MAX_AUTHORITIES", "PREFIX", "Rows", "document_name", "read", "realm_of", "revision"]
 
 
 def document_name(realm: str) -> str:
@@ -44,3 +42,10 @@ def written(rows: Iterable[Mapping[str, Any]]) -> bytes | None:
     """None for no authorities: then there is no document."""
     found = sorted(rows, key=lambda row: str(row["name"]))
     return orjson.dumps({"authorities": found}, option=orjson.OPT_SORT_KEYS) if found else None
+
+
+def revision(row: Mapping[str, Any]) -> str:
+    """A signed 32-bit number as text, as for instances; it stands for the content, none of which
+    is secret."""
+    digest = hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
+    return str(int.from_bytes(digest[:4], "big", signed=True))

@@ -30,6 +30,7 @@ from adapters.cli import (
 )
 from adapters.cli.client import CallFailed
 from adapters.demo import DemoFailed
+from adapters.printable import printable
 from adapters.server import CertificateUnusable, PortTaken
 from adapters.settings import InvalidSettings
 from adapters.transfer import TransferRefused
@@ -69,11 +70,11 @@ def main() -> None:
             print(problem, file=sys.stderr)
         sys.exit(2)
     except (*SENTENCES, *REFUSALS, RemintError) as error:
-        print(f"remint: {error}", file=sys.stderr)
+        print("\n".join(map(printable, f"remint: {error}".split("\n"))), file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"remint: {where}{error.strerror or error}", file=sys.stderr)
+        print(printable(f"remint: {where}{error.strerror or error}"), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

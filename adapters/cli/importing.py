@@ -17,6 +17,7 @@ from adapters.migration import adopting, choices, exports
 from adapters.migration.choices import BadChoice, Choices
 from adapters.migration.exports import Unreadable
 from adapters.migration.rows import Adopted, sorted_rows
+from adapters.printable import printable
 
 Files = Annotated[
     list[Path], typer.Argument(help="Exports, or folders of them.", exists=True, readable=True)
@@ -77,7 +78,7 @@ def import_instances(
         )
         instances = [adopting.adopted(export, wanted) for export in exports.found(files)]
     except (BadChoice, Unreadable) as error:
-        raise CallFailed(str(error)) from None
+        raise CallFailed(printable(str(error))) from None
     _refuse_twins(instances)
     _refuse_strangers(instances, wanted)
     if dry_run:
@@ -97,7 +98,8 @@ def _refuse_twins(instances: Sequence[Adopted]) -> None:
     for instance in instances:
         other = sources.setdefault(instance.name, instance.source)
         if other != instance.source:
-            raise CallFailed(f"{instance.name} is in {other} and in {instance.source}; name one")
+            said = f"{instance.name} is in {other} and in {instance.source}; name one"
+            raise CallFailed(printable(said))
 
 
 def _refuse_strangers(instances: Sequence[Adopted], wanted: Choices) -> None:
@@ -106,7 +108,8 @@ def _refuse_strangers(instances: Sequence[Adopted], wanted: Choices) -> None:
     for name, key in [*wanted.values, *wanted.secrets]:
         if name not in names:
             there = ", ".join(sorted(names))
-            raise CallFailed(f"{name}.{key}: there is no such instance here; there are {there}")
+            said = f"{name}.{key}: there is no such instance here; there are {there}"
+            raise CallFailed(printable(said))
 
 
 def _checked(instance: Adopted, allow_legacy: frozenset[str]) -> Adopted:

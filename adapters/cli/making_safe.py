@@ -14,6 +14,7 @@ from adapters.cli import options
 from adapters.cli.client import ADMINISTRATOR, Client, run
 from adapters.cli.putting import BASE, CONTEXT
 from adapters.migration.safety import Safer, made_safe
+from adapters.printable import printable
 
 
 def make_safe(
@@ -44,7 +45,7 @@ def make_safe(
     if as_json:
         print(json.dumps(_document(safer, apply), indent=2))
     else:
-        print("\n".join(_lines(state, safer, apply)))
+        print("\n".join(map(printable, _lines(state, safer, apply))))
 
 
 def _document(safer: Safer, applied: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from adapters.cli import options
 from adapters.cli.client import TIMEOUT_SECONDS, CallFailed
 from adapters.migration import comparing
 from adapters.migration.comparing import Answered, Asked, Difference, Refused
+from adapters.printable import printable
 from adapters.settings import is_loopback
 
 app = typer.Typer(help="Moving here from ForgeRock or Ping AM.", no_args_is_help=True)
@@ -68,7 +69,8 @@ def compare(
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2))
     else:
-        print("\n".join(comparing.lines(found, [each.name for each in asked])))
+        lines = comparing.lines(found, [each.name for each in asked])
+        print("\n".join(map(printable, lines)))
     if any(each.matters for each in found):
         raise typer.Exit(1)
 

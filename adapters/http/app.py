@@ -22,6 +22,7 @@ from adapters.http.rest_sts import RestSts
 from adapters.http.tokengen import TokenGen
 from adapters.trace import trace_of
 from broker.errors import MethodNotAllowed, NotFound, RemintError, Unavailable
+from broker.failures import failure_of
 from broker.model import normal_realm
 from broker.ports import Attempt
 
@@ -97,8 +98,8 @@ class FrontDoor:
                     with self._slot():
                         response = call.reply(await endpoint(call))
                         await components.trail.ended(attempt)
-            except Exception as error:
-                response = await self._failed(attempt, error)
+            except BaseException as error:
+                response = await self._failed(attempt, failure_of(error))
             response.headers.update(trace_of(request.headers))
             return response
 
@@ -113,8 +114,8 @@ class FrontDoor:
                 with self._places.visit() as place:
                     call = Call(request, attempt, self._settings.cookie_name, place)
                     return await stream.serve(call)
-            except Exception as error:
-                return await self._failed(attempt, error)
+            except BaseException as error:
+                return await self._failed(attempt, failure_of(error))
 
         return handle
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from adapters.components import Components
 from adapters.http.call import HEAD, Call
 from broker.errors import InvalidRequest, NotFound, RemintError, Unavailable
+from broker.failures import failure_of
 from broker.model import ROOT_REALM, Session
 
 MAX_LISTENERS = 32
@@ -84,8 +85,9 @@ class EventStream:
                 await self._stream(call, session, response, after)
             except (OSError, TimeoutError, RemintError):
                 response.force_close()
-            except Exception as error:
-                _log.error("an event stream failed", error=type(error).__name__)
+            except BaseException as error:
+                failure = failure_of(error)
+                _log.error("an event stream failed", error=type(failure).__name__)
                 response.force_close()
             return response
 

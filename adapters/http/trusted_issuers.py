@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.components import Components
 from adapters.http.call import Call, Reply
-from adapters.issuers import document, draft
+from adapters.issuers import draft
 from broker.errors import MethodNotAllowed
 
 
@@ -23,17 +23,18 @@ class IssuerAdministration:
         call.attempt.requester, call.attempt.realm = session.principal, realm
         call.attempt.operation = f"trusted-issuers {call.method.lower()}"
         if call.method == "GET" and not rest:
-            rows = [_shown(row) for row in await self._issuers.list(realm)]
+            rows = [self._shown(row) for row in await self._issuers.list(realm)]
             return Reply({"result": rows, "resultCount": len(rows)})
         if call.method == "POST" and not rest and call.action in (None, "create"):
             made = await self._issuers.create(realm, await call.json_object())
-            return Reply(_shown(made), 201)
+            return Reply(self._shown(made), 201)
         if call.method == "GET":
-            return Reply(_shown(await self._issuers.get(realm, rest)))
+            return Reply(self._shown(await self._issuers.get(realm, rest)))
         if call.method == "PUT" and rest:
             return await self._put(call, realm, rest)
         if call.method == "DELETE" and rest:
-            return Reply(_shown(await self._issuers.delete(realm, rest, call.expected_revision())))
+            gone = await self._issuers.delete(realm, rest, call.expected_revision())
+            return Reply(self._shown(gone))
         raise MethodNotAllowed("use GET, POST with _action=create, PUT or DELETE")
 
     async def _put(self, call: Call, realm: str, name: str) -> Reply:
@@ -44,8 +45,7 @@ class IssuerAdministration:
             call.expected_revision(),
             must_exist=call.header("If-Match") is not None,
         )
-        return Reply(_shown(row), 201 if new else 200)
+        return Reply(self._shown(row), 201 if new else 200)
 
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"_id": row["name"], "_rev": document.revision(row), **draft.shown(row)}
+    def _shown(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {"_id": row["name"], "_rev": self._issuers.revision(row), **draft.shown(row)}

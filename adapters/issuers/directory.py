@@ -51,7 +51,8 @@ class TrustedIssuers:
     """The trusted issuers of all realms (port IssuerKeys).
 
     ``url`` is this broker's own name as an issuer, ``jwks`` gives a realm's own keys and
-    ``is_ours`` says of a ``kid`` whether it is among those of any realm.
+    ``is_ours`` says of a ``kid`` whether it is among those of any realm. ``revision_key`` is
+    shared by the brokers of a store.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class TrustedIssuers:
         url: str,
         jwks: Callable[[str], Mapping[str, Any]],
         is_ours: Callable[[str], bool],
+        revision_key: bytes,
     ) -> None:
         self._configuration = configuration
         self._url = url
         self._jwks = jwks
         self._is_ours = is_ours
+        self._revision_key = revision_key
         self._fetcher = Fetcher()
         self._generation: int | None = None
         self._looking = asyncio.Lock()
@@ -78,6 +81,10 @@ class TrustedIssuers:
 
     def any(self, realm: str) -> bool:
         return bool(self._realms.get(realm))
+
+    def revision(self, row: Mapping[str, Any]) -> str:
+        """What stands for the content of an issuer as it is kept now."""
+        return document.revision(row, self._revision_key)
 
     # -- keeping up --------------------------------------------------------------------------
 
@@ -193,7 +200,7 @@ class TrustedIssuers:
             new = old is None
             if new and (must_exist or expected is not None):
                 raise PreconditionFailed(f"this realm trusts no issuer called {shown(name)}")
-            if old is not None and expected not in (None, document.revision(old)):
+            if old is not None and expected not in (None, self.revision(old)):
                 raise PreconditionFailed("the issuer was changed since that revision was read")
             kept = draft.with_kept_secret(state, old)
             if isinstance(kept, Mapping):
@@ -217,7 +224,7 @@ class TrustedIssuers:
             row = rows.pop(name, None)
             if row is None:
                 raise NotFound(f"this realm trusts no issuer called {shown(name)}")
-            if expected not in (None, document.revision(row)):
+            if expected not in (None, self.revision(row)):
                 raise PreconditionFailed("the issuer was changed since that revision was read")
             if await self._swapped(realm, raw, rows):
                 return row

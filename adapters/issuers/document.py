@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,7 +44,10 @@ def written(rows: Iterable[Mapping[str, Any]]) -> bytes | None:
     return orjson.dumps({"issuers": found}, option=orjson.OPT_SORT_KEYS) if found else None
 
 
-def revision(row: Mapping[str, Any]) -> str:
-    """A signed 32-bit number as text, as for instances; it stands for the content."""
-    digest = hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
+def revision(row: Mapping[str, Any], key: bytes) -> str:
+    """A signed 32-bit number as text, as for instances; it stands for the content.
+
+    Keyed, since who reads it could else try out what the client secret in the content may be.
+    """
+    digest = hmac.digest(key, orjson.dumps(row, option=orjson.OPT_SORT_KEYS), "sha256")
     return str(int.from_bytes(digest[:4], "big", signed=True))

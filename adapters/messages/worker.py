@@ -30,6 +30,7 @@ from adapters.messages.breaker import Breaker
 from adapters.messages.envelope import Envelope
 from adapters.messages.opening import JSON, sealer_of
 from broker.errors import OutcomeUnknown, Refusal, RemintError, Unavailable
+from broker.failures import failure_of
 from broker.lifecycle import Lifecycle
 from broker.model import Answer
 from broker.pipeline import Pipeline
@@ -116,8 +117,8 @@ class Worker:
         while await self.breaker.wait(self._left(envelope)):
             try:
                 return await attempt(hand)
-            except Exception as error:
-                failure = error
+            except BaseException as error:
+                failure = failure_of(error)
             if isinstance(failure, OutcomeUnknown):
                 unknown = failure
             down = await self.breaker.opened_by(failure)
@@ -140,9 +141,10 @@ class Worker:
         """Nothing is asked of the store, which is down."""
         try:
             return await self._ended(hand.envelope, too_late(hand.envelope, hand.asked))
-        except Exception as error:
-            _log_failure(hand.envelope, error, retried=False)
-            return _failed(error, hand)
+        except BaseException as error:
+            failure = failure_of(error)
+            _log_failure(hand.envelope, failure, retried=False)
+            return _failed(failure, hand)
 
     async def _tried(self, hand: _InHand) -> Outcome:
         hand.asked = await self._decoder.asked(hand.envelope)

@@ -7,6 +7,7 @@ entity of Amster or of file-based configuration (``restStsGeneral`` and its sibl
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,10 @@ def found(paths: Iterable[Path]) -> Iterator[Export]:
 
 
 def _read(path: Path) -> Iterator[Export]:
-    if path.stat().st_size > MAX_FILE_BYTES:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # to read a pipe is to wait for whoever writes to it
+        raise Unreadable(f"{path}: this is no regular file; copy what it holds into one")
+    if found.st_size > MAX_FILE_BYTES:
         raise Unreadable(f"{path}: an export has no more than {MAX_FILE_BYTES} bytes")
     data = path.read_bytes()
     if path.suffix == ".json" or data.lstrip()[:1] == b"{":

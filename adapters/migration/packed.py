@@ -41,9 +41,13 @@ def typed_placeholder(value: Any) -> str | None:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str | int | float):
+    if _is_plain(value):
         return str(value)
     raise Unpackable("this key takes no such value")
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _item(item: Any) -> str:
@@ -70,6 +74,9 @@ def _entry(name: str, value: Any) -> str:
 
 def _target(name: str, target: Mapping[str, Any]) -> str:
     context = target.get(CONTEXT) or {}
+    plain = isinstance(context, Mapping) and all(map(_is_plain, context.values()))
+    if not plain:
+        raise Unpackable(f"write the {CONTEXT} of {name} as an object of plain values")
     pairs = [f"{key}={value}" for key, value in context.items()]
     if any("," in pair for pair in pairs):
         raise Unpackable("a comma in a mapping context cannot be kept; publish this one by hand")

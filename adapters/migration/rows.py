@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.printable import printable
+
 KEPT, WEAK, CHANGED, ADDED = "kept", "weak", "changed", "added"
 LEFT_OUT, REFUSED = "left out", "refused"
 ORDER = (REFUSED, WEAK, CHANGED, ADDED, KEPT, LEFT_OUT)
@@ -88,7 +90,12 @@ class Adopted:
         }
 
     def lines(self, result: str) -> Iterator[str]:
-        """For people: what is kept as it is on one line, everything else with its reason."""
+        """For people: what is kept as it is on one line, everything else with its reason.
+
+        An export is a stranger's: nothing in it reaches the terminal but what can be printed."""
+        yield from map(printable, self._lines(result))
+
+    def _lines(self, result: str) -> Iterator[str]:
         yield f"{self.name}  ({self.form}, {self.source})"
         for done in ORDER:
             for row in self.rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from adapters.instances.forgerock import REDACTED, SECRET_KEYS
 from adapters.migration.choices import Choices
 from adapters.migration.packed import PLACEHOLDER
@@ -9,6 +11,8 @@ from adapters.migration.rows import CHANGED, KEPT, LEFT_OUT, REFUSED, Work
 from broker.algorithms import HMAC_ALGORITHMS, MIN_HMAC_SECRET_BYTES
 
 ENCRYPTED = "-encrypted"
+
+_NAMED = re.compile(r"&\{([^{}|]*)(\|[^{}]*)?\}")
 
 
 def given(work: Work, choices: Choices) -> None:
@@ -47,15 +51,21 @@ def needed(work: Work) -> None:
         missing = not value or value == REDACTED or PLACEHOLDER in value
         if key in wanted and missing:
             work.flat.pop(key, None)
-            why = f"{value} stands for a value that AM has" if PLACEHOLDER in value else (
-                "the export does not have it"
-            )  # fmt: skip
+            why = "the export does not have it"
+            if PLACEHOLDER in value:
+                why = f"{_placeholder(value)} stands for a value that AM has"
             work.say(key, REFUSED, f"{why}; {how(work, key)}")
         elif value and key not in wanted:
             work.flat.pop(key)
             work.say(key, LEFT_OUT, "nothing here needs it")
         elif value and key not in work.rows:
             work.say(key, KEPT)
+
+
+def _placeholder(secret: str) -> str:
+    """The name in it alone: what stands around it, or is its default, is secret."""
+    named = _NAMED.search(secret)
+    return f"&{{{named[1]}}}" if named else "a placeholder"
 
 
 def _wanted(work: Work) -> set[str]:

@@ -24,6 +24,7 @@ from adapters.mqtt.slots import Lease, Slots
 from adapters.mqtt.survivor import Survivor
 from adapters.mqtt.topics import BATCHES, CONTROL, REQUESTS, Lane
 from broker.errors import Unavailable
+from broker.failures import failure_of
 from broker.ports import Clock, RequestLedger
 
 BATCHES_IN_WORK = 2
@@ -190,8 +191,9 @@ class MqttTransport:
                 incoming = self._consumer.read(delivery)
                 async with self._consumer.worked(incoming) as outcome:
                     await self._let_out(incoming, outcome)
-        except Exception as error:
-            _log.error("mqtt delivery not handled", error=type(error).__name__)
+        except BaseException as error:
+            failure = failure_of(error)
+            _log.error("mqtt delivery not handled", error=type(failure).__name__)
             client.abandon()
             return False
         client.acknowledge(delivery)

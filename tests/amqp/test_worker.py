@@ -130,3 +130,37 @@ async def test_failures_are_sealed(
     outcome = await worker.work(_envelope(sealed, content_type=JOSE))
     assert outcome.content_type == JOSE
     assert json.loads(decrypted(outcome.body, mine))["code"] == 500
+
+
+class Panic(BaseException):
+    """As a library written in Rust raises one."""
+
+
+async def test_a_panic_is_answered(
+    door: Door, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure that is no Exception is tried again and then answered, like any other."""
+    tried = 0
+
+    async def panic(*_: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise Panic
+
+    monkeypatch.setattr(worker_module, "RETRY_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(door.broker.components.instances, "resolve", panic)
+    outcome = await worker.work(_envelope(translation()))
+    assert (outcome.answer.status, tried) == (500, 3)
+    lines = door.audit()
+    assert [(line["outcome"], line["error"]) for line in lines] == [("failed", "Panicked")] * 3
+
+
+async def test_a_panic_before_the_pipeline(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One while the message is read is answered, too."""
+
+    async def panic(*_: object) -> None:
+        raise Panic
+
+    monkeypatch.setattr(worker_module, "RETRY_PAUSES", ())
+    monkeypatch.setattr(Decoder, "asked", panic)
+    assert (await worker.work(_envelope(translation()))).answer.status == 500

@@ -14,6 +14,7 @@ from broker.errors import (
     TooManyAttempts,
     Unavailable,
 )
+from broker.failures import Panicked
 from broker.model import Answer
 from tests.broker.world import LIFETIME_SECONDS, SESSION, World
 
@@ -34,6 +35,23 @@ async def test_a_failure_that_may_pass_leaves_the_session_for_the_retry(
     assert answer.status == 200
     assert world.ended == [SESSION]
     assert (await world.ask()).body == answer.body
+
+
+async def test_a_panic_leaves_no_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails without an Exception gives the request up: it may be asked again at once."""
+
+    class Panic(BaseException):
+        """As a library written in Rust raises one."""
+
+    async def panic(*_: object) -> None:
+        raise Panic
+
+    with monkeypatch.context() as failing:
+        failing.setattr(World, "map", panic)
+        with pytest.raises(Panicked):
+            await world.ask()
+    assert world.audit.records[-1].outcome == "failed"
+    assert (await world.ask()).status == 200
 
 
 async def test_a_session_that_cannot_be_ended_holds_no_answer_back(world: World) -> None:

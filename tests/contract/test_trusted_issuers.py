@@ -51,6 +51,7 @@ def directory(stores: Stores) -> TrustedIssuers:
         url="https://sts.example.com",
         jwks=lambda _realm: {"keys": []},
         is_ours=lambda _kid: False,
+        revision_key=stores.deployment.key.derive("issuer-revisions"),
     )
 
 

@@ -74,6 +74,19 @@ async def test_create_by_put_and_twice(door: Door) -> None:
     assert (other.status, NAME in other.body["message"]) == (409, True)
 
 
+async def test_revision_tells_no_secret(tmp_path: Path, planted: Planted) -> None:
+    """The revision of one and the same issuer is another at each deployment, so that nobody who
+    reads it can try out what the client secret may be; at one it stays what it is."""
+    found = []
+    issuer = trusting(jwks=None, client_secret=CLIENT_SECRET)
+    for state in ("one", "two"):
+        async with doors.opened(tmp_path / state, planted) as door:
+            found.append((await admin(door, "PUT", f"/{NAME}", issuer)).body["_rev"])
+        async with doors.opened(tmp_path / state, planted) as door:
+            assert (await admin(door, "GET", f"/{NAME}")).body["_rev"] == found[-1]
+    assert found[0] != found[1]
+
+
 async def test_change_is_in_force_at_once(door: Door) -> None:
     """The next request sees what was trusted, and what is trusted no more."""
     await door.publish(an_instance("ids", transforms=(pair("OPENIDCONNECT", "OPAQUE"),)))

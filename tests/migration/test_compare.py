@@ -190,6 +190,17 @@ def test_answers_of_any_kind(
     assert done.out.startswith("1 USERNAME -> SAML2:\n  differs ")
 
 
+def test_escapes_in_an_answer(compare: Callable[..., Done], am: Callable[[Change], StubAm]) -> None:
+    """What AM answers, and what requests are called, is printed with nothing to obey in it."""
+    nasty = "x\x1b[2J\ny"
+    answer = (200, {nasty: nasty})
+    named = [{"name": nasty, "body": BOTH[1]}]
+    done = compare(am(lambda _action, _answer: answer).url, requests=named)
+    assert done.code == 1
+    assert done.out.startswith("1 x?[2J?y:\n")
+    assert all(line.isprintable() for line in done.out.split("\n"))
+
+
 def test_follow_ups(compare: Callable[..., Done], am: Callable[[Change], StubAm]) -> None:
     """A token that is valid at one and not at the other is told under validate."""
 
