@@ -32,6 +32,7 @@ class ClientCredentials:
             {"grant_type": GRANT, **self._client.form},
             scope=options.scope,
             audience=options.audience,
+            resource=options.resource,
         )
         yield from repeat(asked, number)
 

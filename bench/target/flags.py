@@ -93,6 +93,7 @@ def gathered(
     ] = "",
     audience: Annotated[str, _option("--audience", "For whom.", _ASKED)] = "",
     scope: Annotated[str, _option("--scope", "With which scope.", _ASKED)] = "",
+    resource: Annotated[str, _option("--resource", "For which resource (RFC 8707).", _ASKED)] = "",
     jwks: Annotated[
         str, _option("--jwks", "URL or file of the server's keys; looked for there.", _JUDGED)
     ] = "",
@@ -156,6 +157,7 @@ def gathered(
         requested_token_type=requested_token_type,
         audience=audience,
         scope=scope,
+        resource=resource,
         jwks=jwks,
         certificate=certificate,
         expect_issuer=expect_issuer,

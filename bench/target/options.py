@@ -88,6 +88,7 @@ class TargetOptions:
     requested_token_type: str = ""
     audience: str = ""
     scope: str = ""
+    resource: str = ""
     jwks: str = ""
     """URL or file; looked for at the server where it is not given."""
     certificate: Path | None = None

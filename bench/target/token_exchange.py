@@ -38,6 +38,7 @@ class TokenExchange:
             "requested_token_type": options.requested_token_type,
             "audience": options.audience,
             "scope": options.scope,
+            "resource": options.resource,
             **self._client.form,
         }
         for token in self._tokens.take(number):

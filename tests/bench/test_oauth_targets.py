@@ -67,12 +67,14 @@ async def test_client_authentication(stub: Stub, way: str) -> None:
         token_url(stub),
         client_authentication=way,
         scope="a b",
+        resource="https://api.example.com",
         expect_issuer=ISSUER,
         **THE_CLIENT,
     )
     assert await verified(target, await samples(target)) == NUMBER
     form = stub.seen[0]
     assert (form["grant_type"], form["scope"]) == ("client_credentials", "a b")
+    assert form["resource"] == "https://api.example.com"
     assert ("client_secret" in form, "client_id" in form) == (way == "post", way != "basic")
     assert ("Authorization" in target.head) == (way == "basic")
 
