@@ -172,9 +172,14 @@ def _from_triple_des(parameters: bytes, protected: bytes, password: str) -> byte
     unpadder = PKCS7(64).unpadder()
     try:
         padded = cipher.update(protected) + cipher.finalize()
-        return unpadder.update(padded) + unpadder.finalize()
+        key = unpadder.update(padded) + unpadder.finalize()
+        # Under one wrong password in 256 the padding looks right, and what is left is no key.
+        whole, _, _ = _element(key, 0x30)
     except ValueError:
         raise WrongPassword("the password of the key is wrong") from None
+    if whole != key:
+        raise WrongPassword("the password of the key is wrong")
+    return key
 
 
 def _swapped(half: bytes) -> bytes:

@@ -97,3 +97,11 @@ def test_anything_under_a_good_digest(content: bytes, magic: bytes) -> None:
 
 def _changed(whole: bytes, at: int) -> bytes:
     return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+
+
+def test_wrong_password_whose_padding_fits() -> None:
+    """A wrong password of a JCEKS key is told as one, also where what comes out seems padded."""
+    once = bytes.fromhex("300d04080102030405060708020101")
+    for number in range(2000):
+        with pytest.raises(java_key_store.WrongPassword):
+            java_key_store._from_triple_des(once, bytes(64), f"wrong {number}")
