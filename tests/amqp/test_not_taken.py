@@ -62,8 +62,8 @@ async def test_answer_too_large(
     assert await mallory.silent()
     await all_acknowledged(amqp, mallory)
     assert await mallory.waiting(BATCHES) == 0
-    # One more where another answer reached the channel in the moment in which RabbitMQ closed it: it
-    # ends the whole connection then.
+    # One more where another answer reached the channel in the moment in which RabbitMQ closed it:
+    # then it ends the whole connection.
     assert len(links) <= 2
 
 
