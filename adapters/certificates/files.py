@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from adapters.certificates import draft
 from adapters.certificates.directory import CertificateAuthorities
 from adapters.certificates.draft import Draft
 from adapters.certificates.pem import MAX_PEM_LENGTH
+from adapters.toml_entries import entries
 from broker.errors import InvalidRequest
 from broker.model import normal_realm
 
@@ -32,23 +32,7 @@ INLINE = {"anchors_file": "anchors", "intermediates_file": "intermediates"}
 
 def read(path: Path) -> list[Draft]:
     """The authorities of a file. Raises InvalidRequest naming what is wrong."""
-    try:
-        with path.open("rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise InvalidRequest(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise InvalidRequest(f"{path}: {error}") from None
-    entries = document.get("authority", [])
-    if not isinstance(entries, list) or document.keys() - {"authority"}:
-        raise InvalidRequest(f"{path}: write each authority under [[authority]], and nothing else")
-    found = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            found.append(_draft(entry, path.parent))
-        except InvalidRequest as error:
-            raise InvalidRequest(f"{path}: authority {number}: {error.sentence}") from None
-    return found
+    return entries(path, "authority", lambda entry: _draft(entry, path.parent))
 
 
 async def import_file(path: Path, authorities: CertificateAuthorities) -> int:

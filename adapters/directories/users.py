@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 from argon2 import Parameters, extract_parameters
 from argon2.exceptions import InvalidHashError
 
+from adapters.toml_entries import entries
 from broker.errors import InvalidRequest
 from broker.model import Secret, User, normal_realm
 from broker.ports import UserStore
@@ -99,23 +99,7 @@ def _values(name: str, value: Any) -> tuple[str, ...]:
 
 def read(path: Path) -> list[User]:
     """The users of a file. Raises InvalidRequest naming what is wrong."""
-    try:
-        with path.open("rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise InvalidRequest(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise InvalidRequest(f"{path}: {error}") from None
-    entries = document.get("user", [])
-    if not isinstance(entries, list) or document.keys() - {"user"}:
-        raise InvalidRequest(f"{path}: write each user under [[user]], and nothing else")
-    found = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            found.append(_user(entry))
-        except InvalidRequest as error:
-            raise InvalidRequest(f"{path}: user {number}: {error.sentence}") from None
-    return found
+    return entries(path, "user", _user)
 
 
 async def import_file(path: Path, users: UserStore) -> int:

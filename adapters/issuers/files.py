@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,29 +19,14 @@ from typing import Any
 from adapters.issuers import draft
 from adapters.issuers.directory import TrustedIssuers
 from adapters.issuers.draft import Draft
+from adapters.toml_entries import entries
 from broker.errors import InvalidIssuer, InvalidRequest
 from broker.model import normal_realm
 
 
 def read(path: Path) -> list[Draft]:
     """The issuers of a file. Raises InvalidRequest naming what is wrong."""
-    try:
-        with path.open("rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise InvalidRequest(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise InvalidRequest(f"{path}: {error}") from None
-    entries = document.get("issuer", [])
-    if not isinstance(entries, list) or document.keys() - {"issuer"}:
-        raise InvalidRequest(f"{path}: write each issuer under [[issuer]], and nothing else")
-    found = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            found.append(_draft(entry, path.parent))
-        except InvalidRequest as error:
-            raise InvalidRequest(f"{path}: issuer {number}: {error.sentence}") from None
-    return found
+    return entries(path, "issuer", lambda entry: _draft(entry, path.parent))
 
 
 async def import_file(path: Path, issuers: TrustedIssuers) -> int:
