@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from adapters.certificates import document as authorities
-from adapters.issuers.document import document_name
+from adapters.issuers import document as issuers
 from adapters.settings_values import RESERVED_REALMS
 from broker.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from broker.model import ROOT_REALM, normal_realm
@@ -120,9 +120,9 @@ class Realms:
             raise Conflict("instances are published in this realm; delete them first")
         if await self._users.list(realm):
             raise Conflict("there are users in this realm; delete them first")
-        if await self._configuration.get(document_name(realm)) is not None:
+        if await issuers.kept(self._configuration).stands(realm):
             raise Conflict("this realm trusts issuers of tokens; delete them first")
-        if await self._configuration.get(authorities.document_name(realm)) is not None:
+        if await authorities.kept(self._configuration).stands(realm):
             raise Conflict("this realm has certificate authorities; delete them first")
 
 

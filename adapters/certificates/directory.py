@@ -10,25 +10,16 @@ from typing import Any
 import structlog
 from cryptography import x509
 
-from adapters.certificates import document, draft
-from adapters.certificates.document import (
-    MAX_AUTHORITIES,
-    PREFIX,
-    Rows,
-    document_name,
-    realm_of,
-    revision,
-)
+from adapters.certificates import draft
+from adapters.certificates.document import MAX_AUTHORITIES, kept, revision
 from adapters.certificates.draft import SOURCES, Draft
 from adapters.certificates.fetching import Http
 from adapters.certificates.revocation import RevocationSources
+from adapters.realm_documents import Rows
 from broker.authorities import ClientAuthority, Revocation
 from broker.errors import Conflict, InvalidAuthority, NotFound, PreconditionFailed, Unavailable
 from broker.policy import shown
 from broker.ports import ConfigurationStore
-
-MAX_ATTEMPTS = 100
-"""How often a change is tried anew because another broker was faster."""
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +45,7 @@ class CertificateAuthorities:
 
     def __init__(self, configuration: ConfigurationStore) -> None:
         self._configuration = configuration
+        self._documents = kept(configuration)
         self._http = Http()
         self._generation: int | None = None
         self._looking = asyncio.Lock()
@@ -85,12 +77,10 @@ class CertificateAuthorities:
         await self._http.close()
 
     async def _read_all(self) -> None:
-        documents = await self._configuration.list(PREFIX)
-        found = {
-            (realm := realm_of(name)): self._compiled(realm, raw) for name, raw in documents.items()
-        }
+        documents = await self._documents.all()
+        found = {realm: self._compiled(realm, raw) for realm, raw in documents.items()}
         self._realms = {realm: authorities for realm, authorities in found.items() if authorities}
-        self._raw = {realm_of(name): raw for name, raw in documents.items()}
+        self._raw = documents
 
     def _compiled(self, realm: str, raw: bytes) -> tuple[Authority, ...]:
         """A document that cannot be read never takes the place of a good one."""
@@ -99,7 +89,8 @@ class CertificateAuthorities:
             return known  # the generation moved for something else
         try:
             drafts = [
-                draft.decoded(realm, row, any_file=True) for row in document.read(raw).values()
+                draft.decoded(realm, row, any_file=True)
+                for row in self._documents.read(raw).values()
             ]
         except (Unavailable, InvalidAuthority) as error:
             _log.error("cannot read a realm's certificate authorities", realm=realm, why=str(error))
@@ -118,11 +109,11 @@ class CertificateAuthorities:
 
     async def list(self, realm: str) -> list[Mapping[str, Any]]:
         """The documents of a realm's authorities, by name. Raises Unavailable."""
-        return [*(await self._rows(realm)).values()]
+        return [*(await self._documents.rows(realm)).values()]
 
     async def get(self, realm: str, name: str) -> Mapping[str, Any]:
         """Raises NotFound, Unavailable."""
-        row = (await self._rows(realm)).get(name)
+        row = (await self._documents.rows(realm)).get(name)
         if row is None:
             raise NotFound(f"this realm has no certificate authority called {shown(name)}")
         return row
@@ -176,40 +167,34 @@ class CertificateAuthorities:
 
     async def delete(self, realm: str, name: str, expected: str | None = None) -> Mapping[str, Any]:
         """Raises NotFound, PreconditionFailed, Unavailable."""
-        for _ in range(MAX_ATTEMPTS):
-            raw = await self._configuration.get(document_name(realm))
-            rows = document.read(raw)
+
+        def step(rows: Rows) -> Mapping[str, Any]:
             row = rows.pop(name, None)
             if row is None:
                 raise NotFound(f"this realm has no certificate authority called {shown(name)}")
             if expected not in (None, revision(row)):
                 raise PreconditionFailed("the authority was changed since that revision was read")
-            if await self._swapped(realm, raw, rows):
-                return row
-        raise Unavailable("other brokers are changing the authorities; ask again shortly")
+            return row
 
-    async def _changed(self, realm: str, step: Callable[[Rows], Draft]) -> Mapping[str, Any]:
-        for _ in range(MAX_ATTEMPTS):
-            raw = await self._configuration.get(document_name(realm))
-            rows = document.read(raw)
-            made = step(rows)
-            if rows.get(made.rules.name) == made.document:
-                return made.document
-            _check_together(rows, made)
-            rows[made.rules.name] = made.document
-            if await self._swapped(realm, raw, rows):
-                return made.document
-        raise Unavailable("other brokers are changing the authorities; ask again shortly")
+        return await self._stepped(realm, step)
 
-    async def _swapped(self, realm: str, raw: bytes | None, rows: Rows) -> bool:
-        value = document.written(rows.values())
-        if not await self._configuration.swap(document_name(realm), raw, value):
-            return False
-        await self.refresh()
-        return True
+    async def _changed(self, realm: str, made_of: Callable[[Rows], Draft]) -> Mapping[str, Any]:
+        def step(rows: Rows) -> Mapping[str, Any]:
+            made = made_of(rows)
+            if rows.get(made.rules.name) != made.document:
+                _check_together(rows, made)
+                rows[made.rules.name] = made.document
+            return made.document
 
-    async def _rows(self, realm: str) -> Rows:
-        return document.read(await self._configuration.get(document_name(realm)))
+        return await self._stepped(realm, step)
+
+    async def _stepped(
+        self, realm: str, step: Callable[[Rows], Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        row, changed = await self._documents.changed(realm, step)
+        if changed:
+            await self.refresh()
+        return row
 
 
 def _check_together(rows: Rows, made: Draft) -> None:

@@ -11,20 +11,18 @@ from typing import Any
 import structlog
 
 from adapters.issuers import document, draft, fetching, sources
-from adapters.issuers.document import MAX_ISSUERS, PREFIX, Rows, document_name, realm_of
+from adapters.issuers.document import MAX_ISSUERS, kept
 from adapters.issuers.draft import Draft
 from adapters.issuers.fetching import Fetcher
 from adapters.issuers.jwk_set import UnusableSet
 from adapters.issuers.sources import FetchedKeys, KeySource
 from adapters.issuers.verification import PublicVerifier
+from adapters.realm_documents import Rows
 from broker.errors import Conflict, InvalidIssuer, NotFound, PreconditionFailed, Unavailable
 from broker.model import Secret
 from broker.policy import shown
 from broker.ports import ConfigurationStore
 from broker.trust import TrustedIssuer, VerificationKey
-
-MAX_ATTEMPTS = 100
-"""How often a change is tried anew because another broker was faster."""
 
 _log = structlog.get_logger(__name__)
 
@@ -65,6 +63,7 @@ class TrustedIssuers:
         revision_key: bytes,
     ) -> None:
         self._configuration = configuration
+        self._documents = kept(configuration)
         self._url = url
         self._jwks = jwks
         self._is_ours = is_ours
@@ -109,10 +108,8 @@ class TrustedIssuers:
         await self._fetcher.close()
 
     async def _read_all(self) -> None:
-        documents = await self._configuration.list(PREFIX)
-        found = {
-            (realm := realm_of(name)): self._compiled(realm, raw) for name, raw in documents.items()
-        }
+        documents = await self._documents.all()
+        found = {realm: self._compiled(realm, raw) for realm, raw in documents.items()}
         self._realms = {realm: issuers for realm, issuers in found.items() if issuers}
 
     def _compiled(self, realm: str, raw: bytes) -> dict[str, Issuer]:
@@ -120,7 +117,8 @@ class TrustedIssuers:
         known = self._realms.get(realm, {})
         try:
             drafts = [
-                draft.decoded(realm, row, any_file=True) for row in document.read(raw).values()
+                draft.decoded(realm, row, any_file=True)
+                for row in self._documents.read(raw).values()
             ]
             return {each.rules.issuer: self._ready(each, known) for each in drafts}
         except (Unavailable, InvalidIssuer, UnusableSet) as error:
@@ -161,11 +159,11 @@ class TrustedIssuers:
 
     async def list(self, realm: str) -> list[Mapping[str, Any]]:
         """The documents of a realm's issuers, by name, with their secrets. Raises Unavailable."""
-        return [*(await self._rows(realm)).values()]
+        return [*(await self._documents.rows(realm)).values()]
 
     async def get(self, realm: str, name: str) -> Mapping[str, Any]:
         """Raises NotFound, Unavailable."""
-        row = (await self._rows(realm)).get(name)
+        row = (await self._documents.rows(realm)).get(name)
         if row is None:
             raise NotFound(f"this realm trusts no issuer called {shown(name)}")
         return row
@@ -218,40 +216,34 @@ class TrustedIssuers:
 
     async def delete(self, realm: str, name: str, expected: str | None = None) -> Mapping[str, Any]:
         """Raises NotFound, PreconditionFailed, Unavailable."""
-        for _ in range(MAX_ATTEMPTS):
-            raw = await self._configuration.get(document_name(realm))
-            rows = document.read(raw)
+
+        def step(rows: Rows) -> Mapping[str, Any]:
             row = rows.pop(name, None)
             if row is None:
                 raise NotFound(f"this realm trusts no issuer called {shown(name)}")
             if expected not in (None, self.revision(row)):
                 raise PreconditionFailed("the issuer was changed since that revision was read")
-            if await self._swapped(realm, raw, rows):
-                return row
-        raise Unavailable("other brokers are changing the issuers; ask again shortly")
+            return row
 
-    async def _changed(self, realm: str, step: Callable[[Rows], Draft]) -> Mapping[str, Any]:
-        for _ in range(MAX_ATTEMPTS):
-            raw = await self._configuration.get(document_name(realm))
-            rows = document.read(raw)
-            made = step(rows)
-            if rows.get(made.rules.name) == made.document:
-                return made.document
-            rows[made.rules.name] = made.document
-            _check_together(rows, made)
-            if await self._swapped(realm, raw, rows):
-                return made.document
-        raise Unavailable("other brokers are changing the issuers; ask again shortly")
+        return await self._stepped(realm, step)
 
-    async def _swapped(self, realm: str, raw: bytes | None, rows: Rows) -> bool:
-        value = document.written(rows.values())
-        if not await self._configuration.swap(document_name(realm), raw, value):
-            return False
-        await self.refresh()
-        return True
+    async def _changed(self, realm: str, made_of: Callable[[Rows], Draft]) -> Mapping[str, Any]:
+        def step(rows: Rows) -> Mapping[str, Any]:
+            made = made_of(rows)
+            if rows.get(made.rules.name) != made.document:
+                rows[made.rules.name] = made.document
+                _check_together(rows, made)
+            return made.document
 
-    async def _rows(self, realm: str) -> Rows:
-        return document.read(await self._configuration.get(document_name(realm)))
+        return await self._stepped(realm, step)
+
+    async def _stepped(
+        self, realm: str, step: Callable[[Rows], Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        row, changed = await self._documents.changed(realm, step)
+        if changed:
+            await self.refresh()
+        return row
 
 
 def _check_together(rows: Rows, made: Draft) -> None:

@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from broker.errors import Unavailable
-from broker.model import ROOT_REALM
+from adapters.realm_documents import RealmDocuments
+from broker.ports import ConfigurationStore
 
-PREFIX = "issuers/"
 MAX_ISSUERS = 100
 
-Rows = dict[str, Mapping[str, Any]]
 
-
-def document_name(realm: str) -> str:
-    """``issuers/`` for the root realm, ``issuers/fred/bobo`` for ``/fred/bobo``."""
-    return PREFIX + realm.removeprefix(ROOT_REALM)
-
-
-def realm_of(name: str) -> str:
-    return ROOT_REALM + name.removeprefix(PREFIX)
-
-
-def read(value: bytes | None) -> Rows:
-    """The issuers by name. Raises Unavailable if the document is broken."""
-    if value is None:
-        return {}
-    try:
-        return {str(row["name"]): row for row in orjson.loads(value)["issuers"]}
-    except (ValueError, KeyError, TypeError):
-        raise Unavailable(
-            "the store cannot be read", detail="a document of trusted issuers is broken"
-        ) from None
-
-
-def written(rows: Iterable[Mapping[str, Any]]) -> bytes | None:
-    """None for no issuers: then there is no document."""
-    found = sorted(rows, key=lambda row: str(row["name"]))
-    return orjson.dumps({"issuers": found}, option=orjson.OPT_SORT_KEYS) if found else None
+def kept(configuration: ConfigurationStore) -> RealmDocuments:
+    """The documents of all realms."""
+    return RealmDocuments(configuration, "issuers", "trusted issuers")
 
 
 def revision(row: Mapping[str, Any], key: bytes) -> str:
