@@ -91,6 +91,7 @@ $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
+	@.ci/install-servers to-build
 	@echo "Installing what developing Remint needs into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(INSTALL_SELF)

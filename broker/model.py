@@ -204,7 +204,8 @@ class Principal:
     behind it; ``parent`` the id of the token of ours it was shown with; ``one_time_token`` names a
     token that may be used once. ``foreign`` is set for who is no user of ours (``trust.account``).
     ``login`` is what another issuer says of the login, ``state`` what a custom validator adds.
-    ``behind`` has a session for plug-ins, where the instance names some.
+    ``behind`` has a session for plug-ins, where the instance names some. ``vouched_by`` tells the
+    audit which modules said so.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Principal:
     login: Login | None = None
     state: Any = field(default=None, repr=False)
     behind: SessionBehind | None = field(default=None, repr=False, compare=False)
+    vouched_by: str = ""
 
     @property
     def account(self) -> str:

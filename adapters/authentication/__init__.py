@@ -1,0 +1,1 @@
+"""Modules and chains that say who is asking: kept per realm, looked up for requests."""

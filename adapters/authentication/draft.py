@@ -1,0 +1,222 @@
+"""What may be written of a module, a chain or a default; every problem in one answer.
+
+::
+
+    name = "staff"                          # a module: its kind says what else
+    kind = "files"
+
+    name = "twoFactor"                      # a chain
+    modules = [
+        { module = "staff", flag = "requisite" },
+        { module = "codes", flag = "required" },
+    ]
+
+    name = "USERNAME"                       # a default
+    target = "service|twoFactor"            # or "module|staff"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.authentication.kinds import Kind, Parts
+from adapters.instances.members import Members
+from adapters.nearness import NEARBY, leads_near
+from broker.authentication import AuthModule, Flag
+from broker.chains import Link
+from broker.errors import InvalidModule
+from broker.model import OPENAM, OPENIDCONNECT, ROOT_REALM, USERNAME, X509, TokenType
+from broker.output_options import AuthTarget
+from broker.policy import shown
+
+REDACTED = "(unchanged)"
+"""Stands in the place of a secret that is read, and keeps it when it is written."""
+
+CREST = ("_id", "_rev")
+"""What a read shows besides; written back, it says nothing."""
+
+TYPES = (USERNAME, OPENAM, OPENIDCONNECT, X509)
+"""The types of input that modules check."""
+
+SERVICE, MODULE = "service", "module"
+FLAGS = tuple(flag.value for flag in Flag)
+MAX_LINKS = 20
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Reads documents; ``kinds`` are those that are installed."""
+
+    kinds: Mapping[str, Kind]
+    parts: Parts
+
+    def module(
+        self,
+        realm: str,
+        state: Any,
+        old: Document | None = None,
+        *,
+        from_file: bool = False,
+    ) -> Document:
+        """As it is kept, with its secrets. An address of this machine may be named outside the root
+        realm by files alone. Raises InvalidModule with every problem."""
+        problems: list[tuple[str, str]] = []
+        members = Members(state, "document", problems)
+        name = _name(members)
+        kind = self.kinds.get(members.text("kind"))
+        if kind is None:
+            known = ", ".join(sorted(self.kinds))
+            members.wrong("kind", f"choose one of the kinds that are installed: {known}")
+            raise InvalidModule(problems)
+        kept = {
+            key: _unhidden(members, key, kind, old)
+            for key in members.names()
+            if key not in CREST and members.value(key) is not None
+        }
+        if realm != ROOT_REALM and not from_file:
+            _check_places(members, kept, old or {})
+        self._made(realm, name, kind, kept, problems)
+        if problems:
+            raise InvalidModule(problems)
+        return {**kept, "name": name, "kind": kind.name}
+
+    def compiled(self, realm: str, document: Document) -> AuthModule:
+        """The module of a document that is kept. Raises InvalidModule if it cannot be made here."""
+        kind = self.kinds.get(document["kind"])
+        if kind is None:
+            raise InvalidModule([("kind", f"{shown(str(document['kind']))} is not installed here")])
+        problems: list[tuple[str, str]] = []
+        made = self._made(realm, document["name"], kind, document, problems)
+        if problems:
+            raise InvalidModule(problems)
+        return made
+
+    def shown(self, document: Document) -> dict[str, Any]:
+        """A module's document as it is read, its secrets hidden. Of a kind that is not installed
+        nobody knows which they are."""
+        kind = self.kinds.get(document["kind"])
+        if kind is None:
+            return {key: document[key] for key in ("name", "kind")}
+        hidden = {key: REDACTED for key in kind.secrets if key in document}
+        return {**document, **hidden}
+
+    def _made(
+        self,
+        realm: str,
+        name: str,
+        kind: Kind,
+        document: Document,
+        problems: list[tuple[str, str]],
+    ) -> AuthModule:
+        own = {key: value for key, value in document.items() if key not in ("name", "kind")}
+        return kind.module(name, realm, Members(own, "document", problems), self.parts)
+
+
+def chain(realm: str, state: Any, old: Document | None = None) -> Document:
+    """Raises InvalidModule with every problem."""
+    problems: list[tuple[str, str]] = []
+    members = Members(state, "document", problems)
+    members.only("name", "modules", *CREST)
+    name, links = _name(members), [_link(each) for each in members.objects("modules")]
+    names = [each["module"] for each in links]
+    if not 0 < len(links) <= MAX_LINKS:
+        members.wrong("modules", f"name 1 to {MAX_LINKS} modules, each with its flag")
+    if len(set(names)) < len(names):
+        members.wrong("modules", "name each module once")
+    if problems:
+        raise InvalidModule(problems)
+    return {"name": name, "modules": links}
+
+
+def _link(members: Members) -> dict[str, str]:
+    members.only("module", "flag")
+    name, flag = members.text("module"), members.text("flag").lower()
+    if not name:
+        members.wrong("module", "say which module")
+    if flag not in FLAGS:
+        members.wrong("flag", f"choose one of {', '.join(FLAGS)}")
+    return {"module": name, "flag": flag}
+
+
+def links(document: Document, modules: Mapping[str, AuthModule]) -> tuple[Link, ...]:
+    """The links of a chain that is kept; KeyError for a module that is not there."""
+    return tuple(
+        Link(modules[each["module"]], Flag(each["flag"])) for each in document["modules"]
+    )
+
+
+def default(realm: str, state: Any, old: Document | None = None) -> Document:
+    """Raises InvalidModule with every problem."""
+    problems: list[tuple[str, str]] = []
+    members = Members(state, "document", problems)
+    members.only("name", "target", *CREST)
+    name, target = members.text("name"), members.text("target")
+    if name not in TYPES:
+        members.wrong("name", f"modules check input of the types {', '.join(TYPES)}")
+    if target_of(target) is None:
+        members.wrong("target", "write service|NAME for a chain, or module|NAME")
+    if problems:
+        raise InvalidModule(problems)
+    return {"name": name, "target": target}
+
+
+def target_of(text: str) -> AuthTarget | None:
+    """What ``service|NAME`` or ``module|NAME`` says; None for anything else."""
+    kind, _, name = (part.strip() for part in text.partition("|"))
+    return AuthTarget(kind, name) if kind in (SERVICE, MODULE) and name else None
+
+
+def defaults(documents: Mapping[str, Document]) -> dict[TokenType, AuthTarget]:
+    """The defaults that are kept."""
+    found = {TokenType(name): target_of(each["target"]) for name, each in documents.items()}
+    return {name: target for name, target in found.items() if target is not None}
+
+
+def _name(members: Members) -> str:
+    name = members.text("name")
+    if not _NAME.fullmatch(name):
+        members.wrong("name", "use 1 to 64 letters, digits, . _ and -")
+    return name
+
+
+def _check_places(members: Members, state: Document, old: Document) -> None:
+    """A realm's administrator must not have the broker ask what listens on this machine."""
+    for key, value in state.items():
+        before = set(_texts(old.get(key)))
+        if any(text not in before and _is_here(text) for text in _texts(value)):
+            members.wrong(key, NEARBY)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The strings in a value, at whatever depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _is_here(text: str) -> bool:
+    """A URL, or a host with or without its port; a Unix socket is always here."""
+    return text.startswith("ldapi:") or leads_near(text) or leads_near(f"//{text}")
+
+
+def _unhidden(members: Members, key: str, kind: Kind, old: Document | None) -> Any:
+    """The value, or the one before where a hidden secret was written back."""
+    value = members.value(key)
+    if key not in kind.secrets or value != REDACTED:
+        return value
+    if old is None or old.get("kind") != kind.name or key not in old:
+        members.wrong(key, "there is no secret to keep; write one")
+        return None
+    return old[key]

@@ -1,0 +1,1 @@
+"""The kinds of authentication module, a file or a folder each."""

@@ -1,0 +1,230 @@
+"""One connection to a directory: several operations at a time, each answered by its number.
+
+Nothing here blocks the event loop: names are resolved, connections made and TLS negotiated by
+asyncio, and whoever waits can stop waiting at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from adapters.authentication.modules.ldap import ber, protocol
+from adapters.authentication.modules.ldap.ber import Malformed
+from adapters.authentication.modules.ldap.protocol import Code, Entry, Result, Scope
+
+MAX_MESSAGE = 1024 * 1024
+MAX_ENTRIES = 2_000
+"""Of one search; ``Scope`` and the filter make it a handful."""
+
+
+class Lost(Exception):
+    """The directory cannot be talked to: it is away, broken, or not who it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a directory listens. ``path`` is set for a Unix socket, else ``host`` and ``port``."""
+
+    url: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    tls: bool = False
+
+
+@dataclass(slots=True)
+class _Waiting:
+    done: asyncio.Future[Result]
+    entries: list[Entry]
+
+
+class Connection(asyncio.Protocol):
+    """Open from ``connected`` until ``close`` or a failure; then every operation raises Lost."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiting: dict[int, _Waiting] = {}
+        self._last = 0
+        self._lost: str | None = None
+        self.opened_at = asyncio.get_running_loop().time()
+        self.used_at = self.opened_at
+
+    @property
+    def closed(self) -> bool:
+        return self._lost is not None
+
+    async def bind(self, dn: str, password: str) -> Result:
+        """A simple bind, the password policy asked for. Raises Lost.
+
+        Nothing else may be under way on the connection (RFC 4511, section 4.2.1).
+        """
+        if not dn or not password:
+            raise ValueError("a bind without a name or a password proves nothing")
+        result, _ = await self._asked(protocol.bind(dn, password), protocol.ASK_FOR_POLICY)
+        return result
+
+    async def sasl(self, mechanism: str, credentials: bytes | None) -> Result:
+        """One step of a SASL bind. Raises Lost."""
+        result, _ = await self._asked(protocol.sasl_bind(mechanism, credentials))
+        return result
+
+    async def search(
+        self,
+        base: str,
+        scope: Scope,
+        filter_: bytes,
+        attributes: Sequence[str],
+        *,
+        most: int,
+        seconds: int,
+    ) -> tuple[Result, list[Entry]]:
+        """The entries found, and how it ended. Raises Lost."""
+        asked = protocol.search(base, scope, filter_, attributes, most=most, seconds=seconds)
+        return await self._asked(asked)
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """From here on everything is encrypted (RFC 4511, section 4.14). Raises Lost."""
+        result, _ = await self._asked(protocol.start_tls())
+        if result.code != Code.SUCCESS:
+            raise Lost(f"it refuses StartTLS (result code {result.code})")
+        transport = self._transport
+        # What came with the answer came before TLS: nobody vouches for it.
+        if transport is None or self._buffer or self.closed:
+            raise Lost("it sent something between its answer to StartTLS and TLS")
+        loop = asyncio.get_running_loop()
+        upgraded = await loop.start_tls(transport, self, context, server_hostname=host)
+        if upgraded is None:
+            raise Lost("it closed the connection during StartTLS")
+        self._transport = upgraded
+
+    def close(self) -> None:
+        """Say goodbye without waiting."""
+        if self._transport is not None and not self.closed:
+            self._last += 1
+            self._transport.write(protocol.message(self._last, protocol.unbind()))
+        self._fail("it was closed")
+
+    async def _asked(self, operation: bytes, *controls: bytes) -> tuple[Result, list[Entry]]:
+        if self._transport is None or self._lost is not None:
+            raise Lost(self._lost or "it is not open")
+        self._last += 1
+        number, loop = self._last, asyncio.get_running_loop()
+        waiting = self._waiting[number] = _Waiting(loop.create_future(), [])
+        self._transport.write(protocol.message(number, operation, *controls))
+        try:
+            result = await waiting.done
+        except asyncio.CancelledError:
+            self._give_up(number, operation)
+            raise
+        finally:
+            self._waiting.pop(number, None)
+        self.used_at = loop.time()
+        return result, waiting.entries
+
+    def _give_up(self, number: int, operation: bytes) -> None:
+        """A search is abandoned. Whatever else is, the connection goes with it: who is bound by
+        a bind that nobody waits for is unknown (RFC 4511, section 4.11)."""
+        if operation[0] != protocol.SEARCH:
+            self._fail("an operation was given up")
+        elif self._transport is not None and not self.closed:
+            self._last += 1
+            self._transport.write(protocol.message(self._last, protocol.abandon(number)))
+
+    # -- asyncio.Protocol ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(f"it closed the connection{f': {exc}' if exc else ''}")
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        try:
+            self._read()
+        except Malformed as error:
+            self._fail(f"its answer is not LDAP: {error}")
+
+    def _read(self) -> None:
+        at = 0
+        while not self.closed and (found := ber.head(self._buffer, at)) is not None:
+            tag, start, end = found
+            if tag != ber.SEQUENCE or end - at > MAX_MESSAGE:
+                raise Malformed(f"no message, or one of more than {MAX_MESSAGE} bytes")
+            if end > len(self._buffer):
+                break
+            self._message(bytes(self._buffer[start:end]))
+            at = end
+        del self._buffer[:at]
+
+    def _message(self, content: bytes) -> None:
+        number, tag, operation, controls = protocol.opened(content)
+        if number == protocol.UNSOLICITED:
+            self._fail("it said that it disconnects")  # RFC 4511 section 4.4.1
+            return
+        waiting = self._waiting.get(number)
+        if waiting is None or waiting.done.done():
+            return
+        if tag == protocol.ENTRY:
+            if len(waiting.entries) >= MAX_ENTRIES:
+                raise Malformed("more entries than asked for")
+            waiting.entries.append(protocol.entry(operation))
+        elif tag in (protocol.BOUND, protocol.DONE, protocol.EXTENDED_ANSWER):
+            waiting.done.set_result(protocol.result(operation, controls))
+        elif tag != protocol.REFERENCE:  # a pointer to another directory, which nobody follows
+            raise Malformed(f"an answer of tag {tag:#x}")
+
+    def _fail(self, why: str) -> None:
+        if self._lost is None:
+            self._lost = why
+        for waiting in self._waiting.values():
+            if not waiting.done.done():
+                waiting.done.set_exception(Lost(self._lost))
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connected(
+    address: Address, context: ssl.SSLContext | None, *, start_tls: bool
+) -> Connection:
+    """A connection that nobody is bound on yet; encrypted, where ``context`` is not None.
+
+    Raises Lost; a cancelled call leaves nothing open.
+    """
+    loop = asyncio.get_running_loop()
+    connection = Connection()
+    async with _closed_on_failure(connection):
+        try:
+            if address.path:
+                await loop.create_unix_connection(lambda: connection, address.path)
+            else:
+                tls = context if address.tls else None
+                await loop.create_connection(
+                    lambda: connection,
+                    address.host,
+                    address.port,
+                    ssl=tls,
+                    server_hostname=address.host if tls else None,
+                )
+            if start_tls and context is not None and not address.path and not address.tls:
+                await connection.start_tls(context, address.host)
+        except ssl.SSLCertVerificationError as error:
+            raise Lost(f"its certificate is not accepted: {error.verify_message}") from None
+        except OSError as error:
+            raise Lost(f"no connection: {error.strerror or type(error).__name__}") from None
+    return connection
+
+
+@contextlib.asynccontextmanager
+async def _closed_on_failure(connection: Connection) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
