@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.case import Missing
-from bench.served import free_port
+from bench.ports import free_port
 
 START_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
@@ -106,6 +106,7 @@ def _answers(port: int) -> bool:
 def _environment(folder: Path, port: int) -> Mapping[str, str]:
     return {
         "HOME": str(folder),
+        "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
         "ERL_EPMD_PORT": str(free_port()),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),

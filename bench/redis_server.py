@@ -13,8 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bench.case import Missing
+from bench.ports import free_port
 from bench.process import running
-from bench.served import free_port
 
 START_SECONDS = 20.0
 PAUSE_SECONDS = 0.02

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import aiohttp
 from adapters.directories.local import HashCost, Passwords
 from bench.lanes import in_lanes
 from bench.load import Request
+from bench.ports import free_port
 from bench.process import started
 from bench.subjects import SubjectIssuer
 from broker.model import Secret
@@ -110,12 +110,6 @@ def served(
         bodies = [_translation(number, session) for number, session in enumerate(opened)]
         requests = tuple(Request(url + TRANSLATE, body) for body in bodies)
         yield Broker(url, process.pid, administrator, requests, start_seconds, issuer, mint_key)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _environment(

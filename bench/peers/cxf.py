@@ -24,7 +24,7 @@ from bench.peers.java import (
 from bench.peers.loopback import Loopback, basic
 from bench.peers.subjects import SubjectTokens
 from bench.peers.ws_trust import JWT, SAML2, Caller, WsTrust
-from bench.served import free_port
+from bench.ports import free_port
 from bench.target import Likeness, Loaded
 from bench.target.judging import Expected, Judge
 from bench.target.trust import Trust, public_key

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import shutil
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,15 +28,6 @@ STORE_PASSWORD = "changeit"  # noqa: S105  # of a key that lives as long as the 
 CERTIFICATE_DAYS = 30
 JWT_SIGNATURE = f"RS256, {RSA_BITS} bit, SHA-256"
 XML_SIGNATURE = f"RSA-SHA256, {RSA_BITS} bit, digest SHA-256, exclusive C14N"
-
-
-def free_ports(number: int) -> list[int]:
-    """So many different ports of 127.0.0.1 that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        probes = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
-        ]
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def built(home: Path) -> bool:

@@ -33,7 +33,7 @@ from bench.peers.token_endpoint import (
     TokenEndpoint,
     exchange_form,
 )
-from bench.served import free_port
+from bench.ports import free_port
 from bench.target import Likeness, Loaded
 from bench.target.keys import RSA_BITS
 from bench.target.options import ACCESS_TOKEN

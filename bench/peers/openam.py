@@ -20,7 +20,6 @@ from bench.peers.java import (
     KeyStore,
     built,
     fetched,
-    free_ports,
     key_store,
 )
 from bench.peers.loopback import Loopback
@@ -36,6 +35,7 @@ from bench.peers.openam_setup import (
     Site,
     configured,
 )
+from bench.ports import free_ports
 from bench.target import Likeness, Loaded
 from bench.target.options import Input, Output, TargetOptions
 from bench.target.rest_sts import RestSts

@@ -22,7 +22,7 @@ from lxml import etree
 
 from bench.peers import REQUESTS, Peer, PeerFailed, cxf, openam
 from bench.peers.cxf import CxfSts
-from bench.peers.java import KeyStore, free_ports, key_store
+from bench.peers.java import KeyStore, key_store
 from bench.peers.loopback import basic
 from bench.peers.openam import OpenAm, to_loopback
 from bench.peers.openam_setup import Site, publication
@@ -95,11 +95,6 @@ def test_a_broken_download_is_not_kept(
     for _ in range(2):
         with pytest.raises(PeerFailed, match=r"^mvn.* failed: no such artifact$"):
             peer.install(tmp_path / "cache")
-
-
-def test_ports_differ() -> None:
-    """A server that needs several ports gets as many different ones."""
-    assert len(set(free_ports(8))) == 8
 
 
 def test_the_certificate_is_the_keys(keys: KeyStore) -> None:

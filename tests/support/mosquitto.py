@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.project.source import ROOT
-from tests.support.ports import free_port
+from tests.support.ports import check_ports, check_unbound, free_port, on_free_ports
 
 CONFIGURATION = ROOT / "examples" / "mosquitto"
 START_SECONDS = 20.0
@@ -63,6 +63,9 @@ class Mosquitto:
 
     def start(self) -> None:
         """Returns once the server listens."""
+        if not (self.folder / "output.log").exists():
+            check_unbound(self.port)
+        before = len(self.log())
         with (self.folder / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
                 [*_DIE_WITH_PARENT, "mosquitto", "-c", str(self.folder / "mosquitto.conf")],
@@ -72,7 +75,9 @@ class Mosquitto:
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            ended = self._process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                check_ports(self.log()[before:])
                 raise RuntimeError(f"Mosquitto did not start:\n{self.log()[-4000:]}")
             time.sleep(0.02)
 
@@ -146,6 +151,7 @@ def password_of(user: str) -> str:
     return USERS.get(user, f"{user}-password")
 
 
+@on_free_ports
 @contextmanager
 def running_mosquitto(
     *, tls: tuple[Path, Path] | None = None, **settings: str

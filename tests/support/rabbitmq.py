@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.ports import check_ports, check_unbound, free_ports, on_free_ports
+
 BIN = Path("/usr/lib/rabbitmq/bin")  # the scripts themselves: Debian's wrappers want another user
 START_SECONDS = 60.0
 CONTROL_SECONDS = 60.0
@@ -33,7 +35,7 @@ class RabbitMQ:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self._dist_port, self._epmd_port = _free_ports(3)
+        self.port, self._dist_port, self._epmd_port = free_ports(3)
         self._node = f"remint{self.port}@localhost"
         self._epmd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -53,6 +55,8 @@ class RabbitMQ:
 
     def launch(self) -> None:
         """Start and do not wait. Call it in the main thread: a thread's end is a parent's death."""
+        if not (self.folder / "output.log").exists():
+            check_unbound(self.port, self._dist_port, self._epmd_port)
         if self._epmd is None:
             self._epmd = self._spawn("epmd", "-port", str(self._epmd_port))
         self._server = self._spawn(str(BIN / "rabbitmq-server"))
@@ -62,6 +66,7 @@ class RabbitMQ:
         while not self._answers():
             ended = self._server is None or self._server.poll() is not None
             if ended or time.monotonic() > deadline:
+                check_ports(self.log())
                 raise RuntimeError(f"RabbitMQ did not start:\n{self.log()[-4000:]}")
             time.sleep(0.1)
 
@@ -131,6 +136,7 @@ class RabbitMQ:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LANG": "C.UTF-8",
             "HOME": str(folder),
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
@@ -167,6 +173,7 @@ class RabbitMQ:
         )
 
 
+@on_free_ports
 @contextmanager
 def running_rabbitmq() -> Iterator[RabbitMQ]:
     """A started server; processes and folder are gone afterwards, whatever happened."""
@@ -179,14 +186,6 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
             yield server
         finally:
             server.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [held.getsockname()[1] for held in sockets]
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.support.ports import free_port
+from tests.support.ports import check_ports, check_unbound, free_port, on_free_ports
 from tests.support.redis_server import (
     ADMINISTRATOR,
     ADMINISTRATOR_PASSWORD,
@@ -101,13 +101,14 @@ class WatchedRedis:
         for replica in self.replicas:
             replica.start()
             wait_until(partial(_linked, replica), replica.log)
+        check_unbound(*self.ports)
         for number, port in enumerate(self.ports):
             folder = self._folder / f"sentinel-{number}"
             folder.mkdir()
             (folder / "sentinel.conf").write_text(self._configuration(port))
             self._sentinels.append(spawn(folder, PROGRAM, "sentinel.conf", "--sentinel"))
         for port in self.ports:
-            wait_until(partial(self._knows_all, port), self.primary.log)
+            wait_until(partial(self._knows_all, port), self._said_by_sentinels)
 
     def stop(self) -> None:
         for process in self._sentinels:
@@ -141,7 +142,13 @@ class WatchedRedis:
         wait_until(lambda: any(another(port) for port in self.ports), self.primary.log)
         return time.monotonic()
 
+    def _said_by_sentinels(self) -> str:
+        logs = self._folder.glob("sentinel-*/output.log")
+        return "".join(log.read_text(errors="replace") for log in logs)
+
     def _knows_all(self, port: int) -> bool:
+        if any(process.poll() is not None for process in self._sentinels):
+            check_ports(self._said_by_sentinels())
         text = said(port, f"SENTINEL MASTER {SERVICE}\r\n".encode())
         words = text.replace(b"\r\n", b"\n").split(b"\n")
         pairs = dict(zip(words[2::4], words[4::4], strict=False))
@@ -165,6 +172,7 @@ class WatchedRedis:
         return f"redis+sentinel://{login}@{hosts}/{SERVICE}"
 
 
+@on_free_ports
 @contextmanager
 def running_cluster(rules: str) -> Iterator[RedisCluster]:
     """A started cluster; processes and folder are gone afterwards, whatever happened."""
@@ -178,6 +186,7 @@ def running_cluster(rules: str) -> Iterator[RedisCluster]:
                 server.kill()
 
 
+@on_free_ports
 @contextmanager
 def running_sentinels(rules: str) -> Iterator[WatchedRedis]:
     """Started servers and Sentinels; all are gone afterwards, whatever happened."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.ports import free_port
+from tests.support.ports import check_ports, check_unbound, free_port, on_free_ports
 
 START_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
@@ -72,8 +72,11 @@ class RedisServer:
 
     def start(self, **settings: str) -> None:
         """Returns once the server has loaded its data and answers."""
+        if self._process is None and not self.log():
+            check_unbound(self.port, int(self._settings.get("cluster_port", self.port)))
+        before = len(self.log())
         self.launch(**settings)
-        wait_until(self._answers, self.log)
+        wait_until(lambda: self._answers(before), self.log)
 
     def launch(self, **settings: str) -> None:
         """Start the process and do not wait for it."""
@@ -125,7 +128,8 @@ class RedisServer:
         return {path.name: path.read_bytes() for path in files if path.suffix in {".aof", ".rdb"}}
 
     def log(self) -> str:
-        return (self.folder / "output.log").read_text(errors="replace")
+        path = self.folder / "output.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def _own_settings(self) -> dict[str, str]:
         return {
@@ -141,11 +145,18 @@ class RedisServer:
             "loglevel": "warning",
         }
 
-    def _answers(self) -> bool:
-        """Even to a stranger it says that he must log in, once it has loaded."""
+    def _answers(self, before: int) -> bool:
+        """Even to a stranger it says that he must log in, once it has loaded.
+
+        Raises PortTaken, or RuntimeError, if it ended; ``before`` is what the log had until then.
+        """
+        if self.ended() is not None:
+            check_ports(self.log()[before:])
+            raise RuntimeError(f"Redis did not start:\n{self.log()[-4000:]}")
         return said(self.port, b"PING\r\n").startswith(b"-NOAUTH")
 
 
+@on_free_ports
 @contextmanager
 def running_redis(rules: str, **settings: str) -> Iterator[RedisServer]:
     """A started server; process and folder are gone afterwards, whatever happened."""
