@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from tests.support import door as doors
 from tests.support.door import Door
 from tests.support.planted import Planted
 
+# Else every process that a test starts compiles all of our source anew, which takes it a third of
+# a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of the shell that runs the tests do not reach them."""
-    import os
-
     for name in list(os.environ):
         if name.startswith("REMINT_"):
             monkeypatch.delenv(name)

@@ -7,25 +7,25 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tests.project.source import ROOT
+from tests.support.forked import Process, start
 from tests.support.planted import ADMIN_PASSWORD
+from tests.support.ports import PortTaken, check_ports, check_unbound, first_that_starts, free_port
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
+COMMAND_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 # What may hold secrets in a state folder; everything else in it is searched for them.
 SECRET_FILES = ("admin-password", "root-secret")
-
-_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")  # even if the run itself is killed
 
 
 class BrokerProcess:
@@ -44,21 +44,21 @@ class BrokerProcess:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.state = folder / "state"
-        self.port = free_port()
         self.source = source
         self.settings = {
             "STATE_DIR": str(self.state),
-            "HTTP__PORT": str(self.port),
             "ADMIN__PASSWORD": ADMIN_PASSWORD,
             "LOG__FORMAT": "json",
             **(settings or {}),
         }
-        scheme = "https" if self.settings.get("HTTP__TLS") == "on" else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
-        self._command = [sys.executable, "-m", module, *(arguments or ("serve",))]
+        given = self.settings.get("HTTP__PORT")
+        self._listen_at(int(given) if given else free_port())
+        self._module, self._arguments = module, [*(arguments or ("serve",))]
         self._log = folder / f"output-{self.port}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._sessions: list[int] = []
+        self._said_before = 0
+        self._was_ready = False
 
     @property
     def pid(self) -> int:
@@ -68,22 +68,40 @@ class BrokerProcess:
 
     def launch(self) -> None:
         """Start it and do not wait."""
+        self._said_before = len(self.output())
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*_DIE_WITH_PARENT, *self._command],
-                cwd=self.source,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
+            self._process = start(
+                self._module,
+                self._arguments,
+                environment=self.environment(),
+                folder=self.source,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
         self._sessions.append(self._process.pid)
 
     def start(self) -> None:
-        """Start it; returns once it is ready."""
-        self.launch()
-        self.wait_ready()
+        """Start it; returns once it is ready: the first time on another port if need be."""
+        if self._was_ready:  # others know the port by now
+            self.launch()
+            self.wait_ready()
+        else:
+            first_that_starts(self._start_somewhere)
+
+    def _start_somewhere(self) -> None:
+        try:
+            check_unbound(self.port)
+            self.launch()
+            self.wait_ready()
+        except PortTaken:
+            self._listen_at(free_port())
+            raise
+
+    def _listen_at(self, port: int) -> None:
+        self.port = port
+        self.settings["HTTP__PORT"] = str(port)
+        scheme = "https" if self.settings.get("HTTP__TLS") == "on" else "http"
+        self.url = f"{scheme}://127.0.0.1:{port}"
 
     def environment(self) -> dict[str, str]:
         """This process's environment, with the settings and the broker's source on the path."""
@@ -92,12 +110,16 @@ class BrokerProcess:
         return {**inherited, **named, "PYTHONPATH": str(self.source)}
 
     def wait_ready(self) -> None:
+        """Returns once it is ready; raises PortTaken, or RuntimeError, if it never is."""
+
         def ready() -> bool:
             if self.ended:
+                check_ports(self.output()[self._said_before :])
                 raise RuntimeError(f"the broker ended:\n{self.output()[-4000:]}")
             return self.answers("/readyz")
 
         self.wait_for(ready, START_SECONDS)
+        self._was_ready = True
 
     def wait_for(self, found: Callable[[], bool], seconds: float = STOP_SECONDS) -> None:
         """Look until ``found`` is true; it is a failure if that takes more than ``seconds``."""
@@ -204,22 +226,31 @@ def remint(
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("REMINT_")}
     named = {"REMINT_STATE_DIR": str(state)}
     named |= {f"REMINT_{name}": value for name, value in (settings or {}).items()}
-    return subprocess.run(
-        [*_DIE_WITH_PARENT, sys.executable, "-m", "adapters.cli", *arguments],
-        cwd=ROOT,
-        env={**inherited, **named, **(environment or {})},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    with (
+        tempfile.TemporaryFile("w+") as stdin,
+        tempfile.TemporaryFile("w+") as stdout,
+        tempfile.TemporaryFile("w+") as stderr,
+    ):
+        stdin.write(given)
+        stdin.seek(0)
+        process = start(
+            "adapters.cli",
+            [*arguments],
+            environment={**inherited, **named, **(environment or {})},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        try:
+            code = process.wait(COMMAND_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(
+            ["remint", *arguments], code, stdout.read(), stderr.read()
+        )
 
 
 def alive(pid: int) -> bool:

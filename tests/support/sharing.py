@@ -18,24 +18,33 @@ SETTINGS = {
 
 
 def sharer(
-    folder: Path, url: str, *arguments: str, settings: Mapping[str, str] | None = None
+    folder: Path,
+    url: str,
+    *arguments: str,
+    module: str = "adapters.cli",
+    settings: Mapping[str, str] | None = None,
 ) -> BrokerProcess:
     """A broker on the store behind ``url``, not started, with ``folder`` to itself."""
     folder.mkdir(parents=True)
     given = {"STORE__URL": url, **SETTINGS, **(settings or {})}
-    return BrokerProcess(folder, *arguments, settings=given)
+    return BrokerProcess(folder, *arguments, module=module, settings=given)
 
 
 @contextmanager
 def sharing(
-    folder: Path, *urls: str, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *urls: str,
+    module: str = "adapters.cli",
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[list[BrokerProcess]]:
     """Brokers that serve, one for each URL of the same store; no trace of them afterwards."""
     with ExitStack() as stack:
         brokers = [
-            stack.enter_context(ended(sharer(folder / f"broker-{n}", url, settings=settings)))
+            sharer(folder / f"broker-{n}", url, module=module, settings=settings)
             for n, url in enumerate(urls)
         ]
+        for broker in brokers:
+            stack.enter_context(ended(broker))
         for broker in brokers:
             broker.launch()
         for broker in brokers:
