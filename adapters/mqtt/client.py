@@ -34,6 +34,7 @@ from adapters.mqtt.sockets import Socket
 from adapters.mqtt.tolerance import tolerate_unreadable_properties
 
 OPEN_SECONDS = 10.0
+NO_TOPIC = "remint/none"  # that nobody subscribes to
 CLOSE_SECONDS = 3.0
 CONFIRM_SECONDS = 5.0
 SUBSCRIBE_SECONDS = 60.0  # the answer comes behind all requests that were kept
@@ -178,6 +179,10 @@ class MqttClient:
             properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
             if end_session:
                 properties.SessionExpiryInterval = 0
+            # Once this has its answer the server has read every acknowledgement before it: a socket
+            # that is closed with something left to read may take them down with it.
+            with contextlib.suppress(Exception):
+                await self._client.unsubscribe(NO_TOPIC, timeout=CLOSE_SECONDS)
             with contextlib.suppress(Exception):
                 self._paho.disconnect(properties=properties)
                 async with asyncio.timeout(CLOSE_SECONDS):
