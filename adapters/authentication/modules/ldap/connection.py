@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,23 @@ from typing import cast
 from adapters.authentication.modules.ldap import ber, protocol
 from adapters.authentication.modules.ldap.ber import Malformed
 from adapters.authentication.modules.ldap.protocol import Code, Entry, Result, Scope
+from adapters.nearness import is_near
 
 MAX_MESSAGE = 1024 * 1024
+MAX_ADDRESSES = 8
+"""Of one host that are tried."""
+MAX_ANSWER = 8 * MAX_MESSAGE
+"""Of all entries of one search."""
 MAX_ENTRIES = 2_000
 """Of one search; ``Scope`` and the filter make it a handful."""
 
 
 class Lost(Exception):
     """The directory cannot be talked to: it is away, broken, or not who it should be."""
+
+
+class Unable(Exception):
+    """The directory answers, and not to this question: another one may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Address:
 class _Waiting:
     done: asyncio.Future[Result]
     entries: list[Entry]
+    size: int = 0
 
 
 class Connection(asyncio.Protocol):
@@ -172,7 +183,8 @@ class Connection(asyncio.Protocol):
         if waiting is None or waiting.done.done():
             return
         if tag == protocol.ENTRY:
-            if len(waiting.entries) >= MAX_ENTRIES:
+            waiting.size += len(operation)
+            if len(waiting.entries) >= MAX_ENTRIES or waiting.size > MAX_ANSWER:
                 raise Malformed("more entries than asked for")
             waiting.entries.append(protocol.entry(operation))
         elif tag in (protocol.BOUND, protocol.DONE, protocol.EXTENDED_ANSWER):
@@ -204,14 +216,7 @@ async def connected(
             if address.path:
                 await loop.create_unix_connection(lambda: connection, address.path)
             else:
-                tls = context if address.tls else None
-                await loop.create_connection(
-                    lambda: connection,
-                    address.host,
-                    address.port,
-                    ssl=tls,
-                    server_hostname=address.host if tls else None,
-                )
+                await _reached(connection, address, context)
             if start_tls and context is not None and not address.path and not address.tls:
                 await connection.start_tls(context, address.host)
         except ssl.SSLCertVerificationError as error:
@@ -219,6 +224,33 @@ async def connected(
         except OSError as error:
             raise Lost(f"no connection: {error.strerror or type(error).__name__}") from None
     return connection
+
+
+async def _reached(
+    connection: Connection, address: Address, context: ssl.SSLContext | None
+) -> None:
+    """Connect to the first of a host's addresses that accepts. Raises Lost and OSError."""
+    loop = asyncio.get_running_loop()
+    tls = context if address.tls else None
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    hosts = list(dict.fromkeys(str(place[0]) for *_, place in found))[:MAX_ADDRESSES]
+    if not is_near(address.host) and any(map(is_near, hosts)):
+        raise Lost("its name leads to this machine: write localhost or the address")
+    for host in hosts:
+        try:
+            await loop.create_connection(
+                lambda: connection,
+                host,
+                address.port,
+                ssl=tls,
+                server_hostname=address.host if tls else None,
+            )
+            return
+        except ssl.SSLError:
+            raise
+        except OSError:
+            if host == hosts[-1]:
+                raise
 
 
 @contextlib.asynccontextmanager

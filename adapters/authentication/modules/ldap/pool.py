@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from adapters.authentication.modules.ldap.connection import Connection
 
-MAX_BINDING = 32
-"""Connections on which passwords are checked at a time; more logins wait their turn."""
 MAX_IDLE_SECONDS = 60.0
 """Shorter than directories and firewalls keep a connection that nothing is said on."""
 MAX_AGE_SECONDS = 600.0
@@ -32,7 +30,6 @@ class Pool:
         self._search: Connection | None = None
         self._opening = asyncio.Lock()
         self._idle: list[Connection] = []
-        self._binding = asyncio.Semaphore(MAX_BINDING)
 
     async def search(self) -> Connection:
         """The connection that searches, which many share. Raises Lost."""
@@ -48,15 +45,14 @@ class Pool:
     @contextlib.asynccontextmanager
     async def binding(self) -> AsyncIterator[Connection]:
         """A connection for one bind, this caller's alone meanwhile. Raises Lost."""
-        async with self._binding:
-            connection = self._kept() or await self._open_bind()
-            try:
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            if not connection.closed:
-                self._idle.append(connection)
+        connection = self._kept() or await self._open_bind()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if not connection.closed:
+            self._idle.append(connection)
 
     def close(self) -> None:
         for connection in (self._search, *self._idle):
@@ -79,8 +75,7 @@ def _fit(connection: Connection | None) -> bool:
         return False
     now = asyncio.get_running_loop().time()
     return (
-        now - connection.used_at < MAX_IDLE_SECONDS
-        and now - connection.opened_at < MAX_AGE_SECONDS
+        now - connection.used_at < MAX_IDLE_SECONDS and now - connection.opened_at < MAX_AGE_SECONDS
     )
 
 

@@ -28,7 +28,7 @@ ABANDON = 0x50
 EXTENDED, EXTENDED_ANSWER = 0x77, 0x78
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
-PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # draft-behera-ldap-password-policy
+BEHERA_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # draft-behera-ldap-password-policy
 UNSOLICITED = 0
 NO_ATTRIBUTES = "1.1"  # RFC 4511 section 4.5.1.8
 
@@ -100,7 +100,7 @@ def message(number_: int, operation: bytes, *controls: bytes) -> bytes:
     return element(SEQUENCE, *parts)
 
 
-ASK_FOR_POLICY = element(SEQUENCE, octets(PASSWORD_POLICY))
+ASK_FOR_POLICY = element(SEQUENCE, octets(BEHERA_POLICY))
 
 
 def bind(dn: str, password: str) -> bytes:
@@ -202,7 +202,7 @@ def _policy(controls: bytes) -> Policy | None:
         while control.more:
             tag, content = control.any()
             value = content if tag == OCTETS else value
-        if oid == PASSWORD_POLICY.encode():
+        if oid == BEHERA_POLICY.encode():
             return _policy_value(value or b"")
     return None
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from adapters.authentication.modules.ldap.connection import Connection, Lost
+from adapters.authentication.modules.ldap.connection import Connection, Lost, Unable
 from adapters.authentication.modules.ldap.pool import Pool
 from broker.errors import Unavailable
 
@@ -109,12 +109,14 @@ class Servers:
             share = (deadline - now) / (len(up) - index)
             try:
                 async with asyncio.timeout(max(share, 0.0)):
-                    found = await question(server)
+                    found = await _twice(question, server)
             except AccountRefused as error:
                 server.failed(str(error), refused=True)
                 told.append(f"{server.url}: {error}")
             except Lost as error:
                 server.failed(str(error))
+                told.append(f"{server.url}: {error}")
+            except Unable as error:
                 told.append(f"{server.url}: {error}")
             except TimeoutError:
                 server.timed_out()
@@ -128,3 +130,16 @@ class Servers:
     async def close(self) -> None:
         for server in self._servers:
             await server.close()
+
+
+async def _twice(question: Callable[[Server], Awaitable[_Found]], server: Server) -> _Found:
+    """Asked again at once where the connection is gone: the server may have closed one that was
+    idle, just before it was used."""
+    try:
+        return await question(server)
+    except AccountRefused:
+        raise
+    except Lost:
+        if server.down:
+            raise
+        return await question(server)
