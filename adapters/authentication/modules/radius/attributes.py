@@ -9,8 +9,6 @@ from pathlib import Path
 
 from pyrad.dictionary import Dictionary
 
-from adapters.printable import printable
-
 DICTIONARY = Dictionary(str(Path(__file__).with_name("attributes.dictionary")))
 
 _NUMBER = re.compile(r"(\d{1,3})")
@@ -60,8 +58,3 @@ USER_NAME = Attribute("User-Name", 1)
 REPLY_MESSAGE = Attribute("Reply-Message", 18)
 STATE = Attribute("State", 24, "octets")
 PROMPT = Attribute("Prompt", 76, "integer")
-
-
-def said(messages: tuple[str, ...], most: int) -> str:
-    """What a server has people read: one line, printable, no longer than ``most`` characters."""
-    return printable(" ".join(messages))[:most].strip()

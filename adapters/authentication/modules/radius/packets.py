@@ -8,13 +8,20 @@ an acceptance (Blast-RADIUS, CVE-2024-3596).
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pyrad import packet
 
-from adapters.authentication.modules.radius.attributes import DICTIONARY, STATE, Attribute
+from adapters.authentication.modules.radius.attributes import (
+    DICTIONARY,
+    REPLY_MESSAGE,
+    STATE,
+    Attribute,
+)
+from adapters.printable import printable
 
 MAX_PACKET_BYTES = 4096  # RFC 2865, section 3
 HEADER_BYTES = 20
@@ -50,6 +57,11 @@ class Answer:
         """The printable values of an attribute, in order."""
         found = (attribute.text(each) for each in self.values.get(attribute.key, ()))
         return tuple(text for text in found if text)
+
+    def message(self, most: int) -> str:
+        """What people are to read: one line of up to ``most`` characters, all of them printable."""
+        text = b" ".join(self.values.get(REPLY_MESSAGE.key, ())).decode(errors="replace")
+        return printable(text)[:most].strip()
 
     @property
     def state(self) -> bytes | None:
@@ -104,12 +116,10 @@ class Request:
             raise NotAnAnswer("without a Message-Authenticator")
         if not self._asked.VerifyReply(told, enforce_ma=self._signed_answers):
             raise NotAnAnswer("with a wrong authenticator")
-        keys = list(super(packet.Packet, told).keys())
-        return Answer(Code(told.code), {key: tuple(told.get(key)) for key in keys if _is_raw(key)})
-
-
-def _is_raw(key: object) -> bool:
-    return isinstance(key, int | tuple)
+        keys = OrderedDict.keys(told)
+        return Answer(
+            Code(told.code), {key: tuple(OrderedDict.__getitem__(told, key)) for key in keys}
+        )
 
 
 def _check_form(data: bytes) -> None:
