@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from adapters.authentication import files as authentication_files
 from adapters.directories import users
 from adapters.instances import toml
 from adapters.keys.root_secret import RootSecretFile, WrappingKeyError, root_secret_from
@@ -15,7 +16,7 @@ from adapters.keys.wrapping import certificate_of, factory_of
 from adapters.messages import requesters
 from adapters.server import CertificateUnusable, tls_context
 from adapters.settings import Settings, secret
-from adapters.settings import warnings as settings_warnings
+from adapters.settings_checks import warnings as settings_warnings
 from adapters.stores import check_url
 from broker.errors import InvalidInstance, InvalidRequest
 
@@ -35,6 +36,9 @@ def _problems(settings: Settings) -> Iterator[str]:
     signers = settings.requesters.jwks_file
     if signers is not None:
         yield from _said("requesters.jwks_file", lambda: requesters.read(signers))
+    logins = settings.authentication.file
+    if logins is not None:
+        yield from _said("authentication.file", lambda: authentication_files.read(logins))
     for path in settings.instances:
         yield from _said("instances", lambda path=path: toml.read(path))  # type: ignore[misc]  # bound now
 

@@ -1,11 +1,13 @@
 """Named rows of a realm, kept as one document of the configuration that brokers share.
 
-Trusted issuers and certificate authorities are such rows; each kind has documents of its own.
+Trusted issuers, certificate authorities and authentication modules are such rows; each kind has
+documents of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -80,3 +82,32 @@ class RealmDocuments:
             if await self.configuration.swap(name, raw, self.written(rows.values())):
                 return done, True
         raise Unavailable(f"other brokers are changing the {self.kind}; ask again shortly")
+
+
+class Following:
+    """Sees what other brokers changed: calls ``read`` whenever the store's generation moved."""
+
+    def __init__(
+        self, configuration: ConfigurationStore, read: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._configuration = configuration
+        self._read = read
+        self._generation: int | None = None
+        self._looking = asyncio.Lock()
+
+    @property
+    def begun(self) -> bool:
+        """Whether all was read once."""
+        return self._generation is not None
+
+    async def refresh(self) -> bool:
+        """False if the store could not be asked, and then what is known here serves on."""
+        try:
+            async with self._looking:  # many requests wait for one look
+                generation = await self._configuration.generation()
+                if generation != self._generation:
+                    await self._read()
+                    self._generation = generation
+        except Unavailable:
+            return False
+        return True

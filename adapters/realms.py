@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from adapters.authentication import document as authentication
 from adapters.certificates import document as authorities
 from adapters.issuers import document as issuers
 from adapters.settings_values import RESERVED_REALMS
@@ -124,6 +125,8 @@ class Realms:
             raise Conflict("this realm trusts issuers of tokens; delete them first")
         if await authorities.kept(self._configuration).stands(realm):
             raise Conflict("this realm has certificate authorities; delete them first")
+        if await authentication.kept(self._configuration).stands(realm):
+            raise Conflict("this realm has authentication modules or chains; delete them first")
 
 
 def parent_of(realm: str) -> str:

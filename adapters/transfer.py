@@ -1,8 +1,8 @@
 """The configuration of a deployment: collected from a store, and put into another.
 
 What is carried over: the documents that brokers share (rings of signing keys, realms, trusted
-issuers, certificate authorities), published instances and users. What is not: tokens, sessions and
-answers, which end by themselves.
+issuers, certificate authorities, authentication modules), published instances and users. What is
+not: tokens, sessions and answers, which end by themselves.
 ``transfer_file`` keeps it in a file.
 """
 

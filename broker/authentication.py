@@ -252,7 +252,7 @@ class AuthTargets(Protocol):
     ) -> Authentication | None:
         """That of an instance's target, else the realm's default for the type of input; None where
         the broker's own validator is meant. Raises InvalidRequest if the realm has no such
-        target."""
+        target, and Unavailable where that is not known yet."""
 
 
 class _NoTargets:

@@ -18,6 +18,7 @@ from broker.authentication import (
 from broker.errors import AuthenticationFailed, Refusal, TooManyAttempts, Unavailable
 
 MUST = (Flag.REQUIRED, Flag.REQUISITE)
+RETRY_SECONDS = 1
 DOWN = "whoever checks this login cannot be asked now; ask again shortly"
 
 
@@ -48,6 +49,11 @@ class Chain:
         self._flags = tuple(link.flag for link in links)
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """Its modules in order."""
+        return self._links
+
+    @property
     def headers(self) -> frozenset[str]:
         return frozenset().union(*(link.module.headers for link in self._links))
 
@@ -72,8 +78,10 @@ class Chain:
         told = "; ".join(seen.told)
         if seen.identity is not None and succeeds(self._flags, seen.verdicts):
             return seen.identity, told
-        if waiting is not None and succeeds(self._flags, self._at_best(seen.verdicts)):
-            raise Unavailable(DOWN, detail=told, retry_after=waiting.retry_after)
+        was_down = Verdict.DOWN in seen.verdicts  # in an earlier step, perhaps
+        if was_down and succeeds(self._flags, self._at_best(seen.verdicts)):
+            retry_after = RETRY_SECONDS if waiting is None else waiting.retry_after
+            raise Unavailable(DOWN, detail=told, retry_after=retry_after)
         raise AuthenticationFailed(FAILED, detail=told)
 
     def _at_best(self, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
@@ -163,6 +171,10 @@ class Alone:
     def __init__(self, module: AuthModule) -> None:
         self.name = module.name
         self._module = module
+
+    @property
+    def module(self) -> AuthModule:
+        return self._module
 
     @property
     def headers(self) -> frozenset[str]:

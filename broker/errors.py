@@ -10,7 +10,8 @@
     │   │   ├── InvalidDocument          a document breaks rules; all of them are listed
     │   │   │   ├── InvalidInstance          that of an instance
     │   │   │   ├── InvalidIssuer            that of a trusted issuer
-    │   │   │   └── InvalidAuthority         that of a certificate authority
+    │   │   │   ├── InvalidAuthority         that of a certificate authority
+    │   │   │   └── InvalidModule            that of an authentication module or chain
     │   │   └── CannotIssue              the instance is not set up for the token asked for
     │   ├── RequestExpired           its deadline passed before work began
     │   ├── InvalidToken             the subject token proves nothing
@@ -107,6 +108,10 @@ class InvalidIssuer(InvalidDocument):
 
 class InvalidAuthority(InvalidDocument):
     """The document of a certificate authority breaks rules."""
+
+
+class InvalidModule(InvalidDocument):
+    """The document of an authentication module, a chain or a realm's default breaks rules."""
 
 
 class CannotIssue(InvalidRequest):

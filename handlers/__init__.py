@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from broker.authentication import NO_TARGETS, AuthTargets
 from broker.authorities import ClientAuthorities, ClientTrust
 from broker.ports import (
     Authenticator,
@@ -44,6 +45,7 @@ class Ports:
     tokens: TokenStore
     issuers: IssuerKeys
     authorities: ClientAuthorities = NOBODY
+    targets: AuthTargets = NO_TARGETS
     pseudonym_key: bytes = field(default=b"", repr=False)
 
 

@@ -37,17 +37,26 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """What one realm has, built-in targets included; ``own`` are the modules that it defines."""
+    """What one realm has, built-in targets included; ``own`` are the modules that it defines.
+
+    ``instead`` is asked in the place of all others where nobody can tell what the realm has.
+    """
 
     targets: Mapping[tuple[str, str], Authentication] = field(repr=False)
     defaults: Mapping[TokenType, AuthTarget]
     own: Mapping[str, tuple[Document, HeldModule]] = field(repr=False)
     chains: frozenset[str] = frozenset()
+    instead: Authentication | None = field(default=None, repr=False)
 
     @classmethod
     def builtin(cls, drafts: Drafts) -> Realm:
         """What a realm has that defines nothing."""
         return cls.of("/", drafts, modules={}, chains={}, defaults={}, known=None)
+
+    @classmethod
+    def unreadable(cls) -> Realm:
+        """Nobody gets in: what cannot be read may have asked for more than a password."""
+        return cls({}, {}, {}, instead=Alone(AbsentModule("realm", "its document is broken")))
 
     @classmethod
     def of(
@@ -60,8 +69,7 @@ class Realm:
         defaults: Mapping[str, Document],
         known: Realm | None,
     ) -> Realm:
-        """A module whose document is the one in ``known`` is that one still, connections and all.
-        """
+        """A module whose document is that of one in ``known`` is that one, connections and all."""
         before = known.own if known is not None else {}
         own = {
             name: found
@@ -83,12 +91,21 @@ class Realm:
             targets[SERVICE, name] = _chain(name, document, named)
         return cls(targets, MappingProxyType(draft.defaults(defaults)), own, frozenset(chains))
 
-    def target(self, named: AuthTarget, token_type: TokenType) -> Authentication | None:
+    def target(self, named: AuthTarget | None, token_type: TokenType) -> Authentication | None:
         """None for the broker's own validator. Raises InvalidRequest."""
+        if self.instead is not None:
+            return self.instead
+        named = named or self.defaults.get(token_type)
+        if named is None:
+            return None
         key = named.index_type, named.index_value
         if OWN_VALIDATORS.get(key) == token_type and not self._defines(*key):
             return None
-        found = self.targets.get(key)
+        return self.named(named)
+
+    def named(self, named: AuthTarget) -> Authentication:
+        """The same with the built-in ones. Raises InvalidRequest."""
+        found = self.targets.get((named.index_type, named.index_value))
         if found is None:
             raise InvalidRequest(_missing(named))
         return found

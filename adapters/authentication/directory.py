@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -16,13 +15,15 @@ from adapters.authentication.draft import Document, Drafts
 from adapters.authentication.files import Entry
 from adapters.authentication.kinds import Kind, Parts
 from adapters.authentication.references import check, check_all
-from adapters.realm_documents import Rows
+from adapters.realm_documents import Following, Rows
 from adapters.realm_rows import Decoded, RealmRows, Words
 from broker.authentication import Authentication
 from broker.errors import InvalidModule, InvalidRequest, Unavailable
 from broker.model import TokenType
 from broker.output_options import AuthTarget
 from broker.ports import ConfigurationStore
+
+NOT_KNOWN = "who checks logins in this realm is not known yet; ask again shortly"
 
 _log = structlog.get_logger(__name__)
 
@@ -60,13 +61,11 @@ class AuthenticationDirectory:
         parts: Parts,
         revision_key: bytes,
     ) -> None:
-        self._configuration = configuration
         self._documents = kept(configuration)
         self._revision_key = revision_key
         self.drafts = Drafts(kinds, parts)
         self._builtin = Realm.builtin(self.drafts)
-        self._generation: int | None = None
-        self._looking = asyncio.Lock()
+        self._following = Following(configuration, self._read_all)
         self._realms: dict[str, Realm] = {}
         self._raw: dict[str, bytes] = {}
         self.modules = self._rows(MODULE, self.drafts.module)
@@ -91,30 +90,29 @@ class AuthenticationDirectory:
         self, realm: str, token_type: TokenType, named: AuthTarget | None
     ) -> Authentication | None:
         """Who checks input of the type: as an instance names it, else the realm's default; None for
-        the broker's own validator. Raises InvalidRequest if the realm has no such target."""
+        the broker's own validator. Raises InvalidRequest if the realm has no such target, and
+        Unavailable while nobody knows what it has: it may ask for more than a password."""
         found = self._realms.get(realm)
-        if named is None:
-            if found is None:
-                return None
-            named = found.defaults.get(token_type)
-            if named is None:
-                return None
-        return (found or self._builtin).target(named, token_type)
+        if found is None:
+            if not self._following.begun:
+                raise Unavailable(NOT_KNOWN)
+            return None if named is None else self._builtin.target(named, token_type)
+        return found.target(named, token_type)
+
+    def named(self, realm: str, named: AuthTarget) -> Authentication:
+        """A chain or module by name, the built-in ones among them. Raises InvalidRequest."""
+        return self._realms.get(realm, self._builtin).named(named)
+
+    def default(self, realm: str, token_type: TokenType) -> AuthTarget | None:
+        """What the realm names for a type of input."""
+        return self._realms.get(realm, self._builtin).defaults.get(token_type)
 
     # -- keeping up --------------------------------------------------------------------------
 
     async def refresh(self) -> bool:
         """See what other brokers changed; False if the store could not be asked, and then what is
         known here serves on."""
-        try:
-            async with self._looking:  # many requests wait for one look
-                generation = await self._configuration.generation()
-                if generation != self._generation:
-                    await self._read_all()
-                    self._generation = generation
-        except Unavailable:
-            return False
-        return True
+        return await self._following.refresh()
 
     async def close(self) -> None:
         """Ends the connections of all modules."""
@@ -139,7 +137,7 @@ class AuthenticationDirectory:
             rows = self._documents.read(raw)
         except Unavailable as error:
             _log.error("cannot read a realm's modules", realm=realm, why=str(error))
-            return known or self._builtin
+            return known or Realm.unreadable()
         return Realm.of(
             realm,
             self.drafts,
@@ -174,7 +172,7 @@ class AuthenticationDirectory:
             place.placed(rows, made)
         check_all(rows)
 
-    def _place(self, part: str) -> tuple[RealmRows, Any]:
+    def _place(self, part: str) -> tuple[RealmRows, Decoded]:
         if part == MODULE:
             return self.modules, partial(self.drafts.module, from_file=True)
         return (self.chains, draft.chain) if part == CHAIN else (self.defaults, draft.default)

@@ -22,6 +22,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from adapters.authentication.kinds import Kind, Parts
 from adapters.instances.members import Members
 from adapters.nearness import NEARBY, leads_near
@@ -44,6 +46,7 @@ TYPES = (USERNAME, OPENAM, OPENIDCONNECT, X509)
 SERVICE, MODULE = "service", "module"
 FLAGS = tuple(flag.value for flag in Flag)
 MAX_LINKS = 20
+MAX_MODULE_BYTES = 64 * 1024  # as JSON
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -80,6 +83,7 @@ class Drafts:
             for key in members.names()
             if key not in CREST and members.value(key) is not None
         }
+        _check_size(members, kept)
         if realm != ROOT_REALM and not from_file:
             _check_places(members, kept, old or {})
         self._made(realm, name, kind, kept, problems)
@@ -119,7 +123,7 @@ class Drafts:
         return kind.module(name, realm, Members(own, "document", problems), self.parts)
 
 
-def chain(realm: str, state: Any, old: Document | None = None) -> Document:
+def chain(_realm: str, state: Any, _old: Document | None = None) -> Document:
     """Raises InvalidModule with every problem."""
     problems: list[tuple[str, str]] = []
     members = Members(state, "document", problems)
@@ -147,12 +151,10 @@ def _link(members: Members) -> dict[str, str]:
 
 def links(document: Document, modules: Mapping[str, AuthModule]) -> tuple[Link, ...]:
     """The links of a chain that is kept; KeyError for a module that is not there."""
-    return tuple(
-        Link(modules[each["module"]], Flag(each["flag"])) for each in document["modules"]
-    )
+    return tuple(Link(modules[each["module"]], Flag(each["flag"])) for each in document["modules"])
 
 
-def default(realm: str, state: Any, old: Document | None = None) -> Document:
+def default(_realm: str, state: Any, _old: Document | None = None) -> Document:
     """Raises InvalidModule with every problem."""
     problems: list[tuple[str, str]] = []
     members = Members(state, "document", problems)
@@ -186,6 +188,16 @@ def _name(members: Members) -> str:
     return name
 
 
+def _check_size(members: Members, state: Document) -> None:
+    try:
+        size = len(orjson.dumps(state))
+    except TypeError:  # half of a surrogate pair, or a number beyond 64 bits
+        members.wrong("document", "write text, numbers, lists and objects as JSON has them")
+        return
+    if size > MAX_MODULE_BYTES:
+        members.wrong("document", f"a module takes {MAX_MODULE_BYTES} bytes at most")
+
+
 def _check_places(members: Members, state: Document, old: Document) -> None:
     """A realm's administrator must not have the broker ask what listens on this machine."""
     for key, value in state.items():
@@ -196,14 +208,15 @@ def _check_places(members: Members, state: Document, old: Document) -> None:
 
 def _texts(value: Any) -> Iterator[str]:
     """The strings in a value, at whatever depth."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
+    left = [value]
+    while left:
+        found = left.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, Mapping):
+            left.extend(found.values())
+        elif isinstance(found, list):
+            left.extend(found)
 
 
 def _is_here(text: str) -> bool:

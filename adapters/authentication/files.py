@@ -56,7 +56,7 @@ def read(path: Path) -> list[Entry]:
             "default": lambda entry: _defaults(entry, path),
         },
     )
-    return [entry for kind in ("module", "chain", "default") for made in found[kind] for entry in made]
+    return [entry for made in found.values() for entries in made for entry in entries]
 
 
 async def import_file(path: Path, directory: AuthenticationDirectory) -> int:

@@ -56,12 +56,18 @@ class Kind(Protocol):
 def builtin() -> Mapping[str, Kind]:
     """The kinds that come with the broker, by name."""
     from adapters.authentication.modules.files import FilesKind
+    from adapters.authentication.modules.ldap.kind import LdapKind
+    from adapters.authentication.modules.radius import RadiusKind
+    from adapters.authentication.modules.remote_am import RemoteAmKind
     from adapters.authentication.modules.tokens import CertificateKind, OidcKind, SessionKind
 
     return {
         kind.name: kind
         for kind in (
             FilesKind(),
+            LdapKind(),
+            RadiusKind(),
+            RemoteAmKind(),
             CertificateKind(),
             OidcKind(),
             SessionKind(),

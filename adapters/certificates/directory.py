@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +14,17 @@ from adapters.certificates.document import MAX_AUTHORITIES, kept, revision
 from adapters.certificates.draft import SOURCES, Draft
 from adapters.certificates.fetching import Http
 from adapters.certificates.revocation import RevocationSources
-from adapters.realm_documents import Rows
+from adapters.realm_documents import Following, Rows
+from adapters.realm_rows import RealmRows, Words
 from broker.authorities import ClientAuthority, Revocation
-from broker.errors import Conflict, InvalidAuthority, NotFound, PreconditionFailed, Unavailable
-from broker.policy import shown
+from broker.errors import Conflict, InvalidAuthority, Unavailable
 from broker.ports import ConfigurationStore
+
+WORDS = Words(
+    "this realm has no certificate authority called",
+    "there is a certificate authority",
+    "the authority",
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -40,15 +45,21 @@ class Authority:
         )
 
 
-class CertificateAuthorities:
+class CertificateAuthorities(RealmRows):
     """The certificate authorities of all realms (port ClientAuthorities)."""
 
     def __init__(self, configuration: ConfigurationStore) -> None:
-        self._configuration = configuration
-        self._documents = kept(configuration)
+        super().__init__(
+            kept(configuration),
+            WORDS,
+            decoded=_decoded,
+            check=_check_together,
+            revision=revision,
+            changed=self.refresh,
+            invalid=InvalidAuthority,
+        )
         self._http = Http()
-        self._generation: int | None = None
-        self._looking = asyncio.Lock()
+        self._following = Following(configuration, self._read_all)
         self._realms: dict[str, tuple[Authority, ...]] = {}
         self._raw: dict[str, bytes] = {}
 
@@ -60,15 +71,7 @@ class CertificateAuthorities:
     async def refresh(self) -> bool:
         """See what other brokers changed; False if the store could not be asked, and then those
         known here serve on."""
-        try:
-            async with self._looking:  # many requests wait for one look
-                generation = await self._configuration.generation()
-                if generation != self._generation:
-                    await self._read_all()
-                    self._generation = generation
-        except Unavailable:
-            return False
-        return True
+        return await self._following.refresh()
 
     async def close(self) -> None:
         for authorities in self._realms.values():
@@ -105,107 +108,22 @@ class CertificateAuthorities:
         sources = RevocationSources(found.document, self._http)
         return Authority(found.rules, found.document, sources)
 
-    # -- administration ----------------------------------------------------------------------
 
-    async def list(self, realm: str) -> list[Mapping[str, Any]]:
-        """The documents of a realm's authorities, by name. Raises Unavailable."""
-        return [*(await self._documents.rows(realm)).values()]
-
-    async def get(self, realm: str, name: str) -> Mapping[str, Any]:
-        """Raises NotFound, Unavailable."""
-        row = (await self._documents.rows(realm)).get(name)
-        if row is None:
-            raise NotFound(f"this realm has no certificate authority called {shown(name)}")
-        return row
-
-    async def create(self, realm: str, state: Any) -> Mapping[str, Any]:
-        """Raises InvalidAuthority, Conflict, Unavailable."""
-
-        def step(rows: Rows) -> Draft:
-            made = draft.decoded(realm, state)
-            if made.rules.name in rows:
-                raise Conflict(f"there is a certificate authority {made.rules.name} already")
-            return made
-
-        return await self._changed(realm, step)
-
-    async def put(
-        self,
-        realm: str,
-        name: str,
-        state: Any,
-        expected: str | None = None,
-        *,
-        must_exist: bool = False,
-    ) -> tuple[Mapping[str, Any], bool]:
-        """The authority as it is kept now, and whether it is new. ``expected`` is the revision that
-        the caller saw. Raises InvalidAuthority, PreconditionFailed, Conflict, Unavailable."""
-        new = False
-
-        def step(rows: Rows) -> Draft:
-            nonlocal new
-            old = rows.get(name)
-            new = old is None
-            if old is None and (must_exist or expected is not None):
-                raise PreconditionFailed(
-                    f"this realm has no certificate authority called {shown(name)}"
-                )
-            if old is not None and expected not in (None, revision(old)):
-                raise PreconditionFailed("the authority was changed since that revision was read")
-            named = {"name": name, **state} if isinstance(state, Mapping) else state
-            made = draft.decoded(realm, named, old=old)
-            if made.rules.name != name:
-                problem = f"the path says {shown(name)}; say the same here"
-                raise InvalidAuthority([("name", problem)])
-            return made
-
-        return await self._changed(realm, step), new
-
-    async def load(self, wanted: Draft) -> None:
-        """Bring an authority that a file declares up to date. Raises Conflict, Unavailable."""
-        await self._changed(wanted.rules.realm, lambda _rows: wanted)
-
-    async def delete(self, realm: str, name: str, expected: str | None = None) -> Mapping[str, Any]:
-        """Raises NotFound, PreconditionFailed, Unavailable."""
-
-        def step(rows: Rows) -> Mapping[str, Any]:
-            row = rows.pop(name, None)
-            if row is None:
-                raise NotFound(f"this realm has no certificate authority called {shown(name)}")
-            if expected not in (None, revision(row)):
-                raise PreconditionFailed("the authority was changed since that revision was read")
-            return row
-
-        return await self._stepped(realm, step)
-
-    async def _changed(self, realm: str, made_of: Callable[[Rows], Draft]) -> Mapping[str, Any]:
-        def step(rows: Rows) -> Mapping[str, Any]:
-            made = made_of(rows)
-            if rows.get(made.rules.name) != made.document:
-                _check_together(rows, made)
-                rows[made.rules.name] = made.document
-            return made.document
-
-        return await self._stepped(realm, step)
-
-    async def _stepped(
-        self, realm: str, step: Callable[[Rows], Mapping[str, Any]]
-    ) -> Mapping[str, Any]:
-        row, changed = await self._documents.changed(realm, step)
-        if changed:
-            await self.refresh()
-        return row
+def _decoded(realm: str, state: Any, old: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return draft.decoded(realm, state, old=old).document
 
 
-def _check_together(rows: Rows, made: Draft) -> None:
+def _check_together(rows: Rows, name: str) -> None:
     """Raises Conflict: a certificate must lead to the rules of one authority."""
-    others = [row for name, row in rows.items() if name != made.rules.name]
-    if len(others) >= MAX_AUTHORITIES:
+    made = rows.get(name)
+    if made is None:
+        return
+    if len(rows) > MAX_AUTHORITIES:
         raise Conflict(f"a realm has {MAX_AUTHORITIES} certificate authorities at most")
-    wanted = set(made.rules.anchors)
-    for row in others:
-        if not wanted.isdisjoint(draft.anchors_of(row)):
-            raise Conflict(f"the authority {row['name']} of this realm has the same anchor already")
+    wanted = set(draft.anchors_of(made))
+    for other, row in rows.items():
+        if other != name and not wanted.isdisjoint(draft.anchors_of(row)):
+            raise Conflict(f"the authority {other} of this realm has the same anchor already")
 
 
 def _places(row: Mapping[str, Any]) -> dict[str, Any]:

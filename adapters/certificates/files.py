@@ -39,7 +39,7 @@ async def import_file(path: Path, authorities: CertificateAuthorities) -> int:
     """Put each authority of a file into the store, replacing namesakes; returns how many."""
     found = read(path)
     for authority in found:
-        await authorities.load(authority)
+        await authorities.load(authority.rules.realm, authority.document)
     return len(found)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from adapters.bootstrap import REFUSALS
 from adapters.cli import (
+    auth,
     authorities,
     configuration,
     dead,
@@ -51,6 +52,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(realms.app, name="realms")
 app.add_typer(issuers.app, name="issuers")
 app.add_typer(authorities.app, name="authorities")
+app.add_typer(auth.app, name="auth")
 app.add_typer(instances.app, name="instances")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(migrate.app, name="migrate")

@@ -24,7 +24,8 @@ from aiohttp import web
 from adapters import bootstrap, codec
 from adapters.administrator import ADMIN_PASSWORD_FILE
 from adapters.http.app import FrontDoor
-from adapters.settings import Settings, is_loopback, load, secret
+from adapters.settings import Settings, load, secret
+from adapters.settings_values import is_loopback
 from adapters.telemetry import log
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from adapters.cli.client import TIMEOUT_SECONDS, CallFailed
 from adapters.migration import comparing
 from adapters.migration.comparing import Answered, Asked, Difference, Refused
 from adapters.printable import printable
-from adapters.settings import is_loopback
+from adapters.settings_values import is_loopback
 
 app = typer.Typer(help="Moving here from ForgeRock or Ping AM.", no_args_is_help=True)
 

@@ -11,7 +11,8 @@ import typer
 from adapters import demo as demonstration
 from adapters import server
 from adapters.cli import options
-from adapters.settings import load, warnings
+from adapters.settings import load
+from adapters.settings_checks import warnings
 from adapters.telemetry import log
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from adapters.components import Components
 from adapters.http import realm_path
 from adapters.http.administration import UserAdministration
+from adapters.http.authentication import AuthenticationAdministration
 from adapters.http.call import Call, Reply
-from adapters.http.certificate_authorities import AuthorityAdministration
+from adapters.http.certificate_authorities import authority_administration
 from adapters.http.keys import KeyAdministration
 from adapters.http.realms import RealmAdministration
 from adapters.http.sessions import Logins
-from adapters.http.trusted_issuers import IssuerAdministration
+from adapters.http.trusted_issuers import issuer_administration
 from broker.errors import MethodNotAllowed, NotFound
 from broker.model import normal_realm
 from broker.policy import shown
@@ -27,12 +28,13 @@ class JsonTree:
         logins = Logins(components)
         self._realms = RealmAdministration(components)
         self._resources: dict[str, Resource] = {
+            "authentication": AuthenticationAdministration(components).handle,
             "authenticate": logins.authenticate,
             "sessions": logins.sessions,
             "users": UserAdministration(components, logins).handle,
             "keys": KeyAdministration(components).handle,
-            "trusted-issuers": IssuerAdministration(components).handle,
-            "certificate-authorities": AuthorityAdministration(components).handle,
+            "trusted-issuers": issuer_administration(components).handle,
+            "certificate-authorities": authority_administration(components).handle,
             "serverinfo": self._server_info,
         }
 

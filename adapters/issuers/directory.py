@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from adapters.issuers.fetching import Fetcher
 from adapters.issuers.jwk_set import UnusableSet
 from adapters.issuers.sources import FetchedKeys, KeySource
 from adapters.issuers.verification import PublicVerifier
-from adapters.realm_documents import Rows
-from broker.errors import Conflict, InvalidIssuer, NotFound, PreconditionFailed, Unavailable
+from adapters.realm_documents import Following, Rows
+from adapters.realm_rows import RealmRows, Words
+from broker.errors import Conflict, InvalidIssuer, Unavailable
 from broker.model import Secret
 from broker.policy import shown
 from broker.ports import ConfigurationStore
 from broker.trust import TrustedIssuer, VerificationKey
+
+WORDS = Words("this realm trusts no issuer called", "there is a trusted issuer", "the issuer")
 
 _log = structlog.get_logger(__name__)
 
@@ -45,7 +48,7 @@ class Issuer:
         return self.named_ours or (thumbprint is not None and self.is_ours(thumbprint))
 
 
-class TrustedIssuers:
+class TrustedIssuers(RealmRows):
     """The trusted issuers of all realms (port IssuerKeys).
 
     ``url`` is this broker's own name as an issuer, ``jwks`` gives a realm's own keys and
@@ -62,15 +65,20 @@ class TrustedIssuers:
         is_ours: Callable[[str], bool],
         revision_key: bytes,
     ) -> None:
-        self._configuration = configuration
-        self._documents = kept(configuration)
+        super().__init__(
+            kept(configuration),
+            WORDS,
+            decoded=_decoded,
+            check=_check_together,
+            revision=partial(document.revision, key=revision_key),
+            changed=self.refresh,
+            invalid=InvalidIssuer,
+        )
         self._url = url
         self._jwks = jwks
         self._is_ours = is_ours
-        self._revision_key = revision_key
         self._fetcher = Fetcher()
-        self._generation: int | None = None
-        self._looking = asyncio.Lock()
+        self._following = Following(configuration, self._read_all)
         self._realms: dict[str, dict[str, Issuer]] = {}
 
     # -- looking up --------------------------------------------------------------------------
@@ -81,24 +89,12 @@ class TrustedIssuers:
     def any(self, realm: str) -> bool:
         return bool(self._realms.get(realm))
 
-    def revision(self, row: Mapping[str, Any]) -> str:
-        """What stands for the content of an issuer as it is kept now."""
-        return document.revision(row, self._revision_key)
-
     # -- keeping up --------------------------------------------------------------------------
 
     async def refresh(self) -> bool:
         """See what other brokers changed; False if the store could not be asked, and then those
         known here serve on."""
-        try:
-            async with self._looking:  # many requests wait for one look
-                generation = await self._configuration.generation()
-                if generation != self._generation:
-                    await self._read_all()
-                    self._generation = generation
-        except Unavailable:
-            return False
-        return True
+        return await self._following.refresh()
 
     async def close(self) -> None:
         for issuers in self._realms.values():
@@ -155,103 +151,19 @@ class TrustedIssuers:
             return FetchedKeys(self._fetcher.from_url(value), issuer)
         return FetchedKeys(self._fetcher.by_discovery(issuer), issuer)
 
-    # -- administration ----------------------------------------------------------------------
 
-    async def list(self, realm: str) -> list[Mapping[str, Any]]:
-        """The documents of a realm's issuers, by name, with their secrets. Raises Unavailable."""
-        return [*(await self._documents.rows(realm)).values()]
-
-    async def get(self, realm: str, name: str) -> Mapping[str, Any]:
-        """Raises NotFound, Unavailable."""
-        row = (await self._documents.rows(realm)).get(name)
-        if row is None:
-            raise NotFound(f"this realm trusts no issuer called {shown(name)}")
-        return row
-
-    async def create(self, realm: str, state: Any) -> Mapping[str, Any]:
-        """Raises InvalidIssuer, Conflict, Unavailable."""
-
-        def step(rows: Rows) -> Draft:
-            made = draft.decoded(realm, draft.with_kept_secret(state, None))
-            if made.rules.name in rows:
-                raise Conflict(f"there is a trusted issuer {made.rules.name} already")
-            return made
-
-        return await self._changed(realm, step)
-
-    async def put(
-        self,
-        realm: str,
-        name: str,
-        state: Any,
-        expected: str | None = None,
-        *,
-        must_exist: bool = False,
-    ) -> tuple[Mapping[str, Any], bool]:
-        """The issuer as it is kept now, and whether it is new. ``expected`` is the revision that
-        the caller saw. Raises InvalidIssuer, PreconditionFailed, Conflict, Unavailable."""
-        new = False
-
-        def step(rows: Rows) -> Draft:
-            nonlocal new
-            old = rows.get(name)
-            new = old is None
-            if new and (must_exist or expected is not None):
-                raise PreconditionFailed(f"this realm trusts no issuer called {shown(name)}")
-            if old is not None and expected not in (None, self.revision(old)):
-                raise PreconditionFailed("the issuer was changed since that revision was read")
-            kept = draft.with_kept_secret(state, old)
-            if isinstance(kept, Mapping):
-                kept = {"name": name, **kept}
-            made = draft.decoded(realm, kept, old=old)
-            if made.rules.name != name:
-                raise InvalidIssuer([("name", f"the path says {shown(name)}; say the same here")])
-            return made
-
-        return await self._changed(realm, step), new
-
-    async def load(self, wanted: Draft) -> None:
-        """Bring an issuer that a file declares up to date. Raises Conflict, Unavailable."""
-        await self._changed(wanted.rules.realm, lambda _rows: wanted)
-
-    async def delete(self, realm: str, name: str, expected: str | None = None) -> Mapping[str, Any]:
-        """Raises NotFound, PreconditionFailed, Unavailable."""
-
-        def step(rows: Rows) -> Mapping[str, Any]:
-            row = rows.pop(name, None)
-            if row is None:
-                raise NotFound(f"this realm trusts no issuer called {shown(name)}")
-            if expected not in (None, self.revision(row)):
-                raise PreconditionFailed("the issuer was changed since that revision was read")
-            return row
-
-        return await self._stepped(realm, step)
-
-    async def _changed(self, realm: str, made_of: Callable[[Rows], Draft]) -> Mapping[str, Any]:
-        def step(rows: Rows) -> Mapping[str, Any]:
-            made = made_of(rows)
-            if rows.get(made.rules.name) != made.document:
-                rows[made.rules.name] = made.document
-                _check_together(rows, made)
-            return made.document
-
-        return await self._stepped(realm, step)
-
-    async def _stepped(
-        self, realm: str, step: Callable[[Rows], Mapping[str, Any]]
-    ) -> Mapping[str, Any]:
-        row, changed = await self._documents.changed(realm, step)
-        if changed:
-            await self.refresh()
-        return row
+def _decoded(realm: str, state: Any, old: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return draft.decoded(realm, draft.with_kept_secret(state, old), old=old).document
 
 
-def _check_together(rows: Rows, made: Draft) -> None:
+def _check_together(rows: Rows, name: str) -> None:
     """Raises Conflict: a token's ``iss`` must lead to one issuer."""
-    same = [name for name, row in rows.items() if row["issuer"] == made.rules.issuer]
-    if len(same) > 1:
-        other = next(name for name in same if name != made.rules.name)
-        raise Conflict(f"the issuer {shown(other)} of this realm has the same iss already")
+    made = rows.get(name)
+    if made is None:
+        return
+    for other, row in rows.items():
+        if other != name and row["issuer"] == made["issuer"]:
+            raise Conflict(f"the issuer {shown(other)} of this realm has the same iss already")
     if len(rows) > MAX_ISSUERS:
         raise Conflict(f"a realm trusts {MAX_ISSUERS} issuers at most")
 

@@ -18,7 +18,7 @@ import orjson
 from adapters.issuers.jwk_set import MAX_SET_BYTES
 from adapters.issuers.sources import Fetch, FetchFailed
 from adapters.nearness import Resolver, leads_near, why
-from adapters.settings import is_loopback
+from adapters.settings_values import is_loopback
 
 FETCH_SECONDS = 5.0
 WELL_KNOWN = "/.well-known/openid-configuration"

@@ -33,7 +33,7 @@ async def import_file(path: Path, issuers: TrustedIssuers) -> int:
     """Put each issuer of a file into the store, replacing namesakes; returns how many."""
     found = read(path)
     for issuer in found:
-        await issuers.load(issuer)
+        await issuers.load(issuer.rules.realm, issuer.document)
     return len(found)
 
 

@@ -33,6 +33,7 @@ def definitions() -> dict[str, Schema]:
                 OPENAM: {"session_id": dict(_TEXT)},
                 OPENIDCONNECT: {"oidc_id_token": dict(_TEXT)},
             },
+            optional={USERNAME: {"otp": {"type": ["string", "null"]}}},
         ),
         OUTPUT_STATE: _state(
             "The token that is wanted. Its members depend on token_type.",

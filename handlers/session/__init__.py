@@ -2,8 +2,11 @@
 
 from handlers import Handlers, Ports
 from handlers.session.validator import SessionValidator
+from handlers.targeted import TargetedValidator
 
 
 def handlers(ports: Ports) -> Handlers:
     """What this folder offers."""
-    return Handlers(validator=SessionValidator(ports.sessions, ports.users))
+    validator = SessionValidator(ports.sessions, ports.users)
+    targeted = TargetedValidator(validator, ports.targets, lambda each: {"session_id": each})
+    return Handlers(validator=targeted)

@@ -41,7 +41,8 @@ class SessionValidator:
         user = await self._users.get(session.realm, session.principal)
         if user is None or not policy.stands(session, user, now):
             raise SessionInvalid(ENDED)
-        await self._sessions.touch(credential, int(now))
+        if policy.touch_is_due(session, int(now)):
+            await self._sessions.touch(credential, int(now))
         return Principal(
             name=session.principal,
             realm=session.realm,

@@ -1,8 +1,10 @@
-"""Accepts a name and a password."""
+"""Accepts a name and a password, and a code beside them for modules that ask for one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from broker.instance import Instance
 from broker.model import USERNAME, Principal, ReceivedToken, Secret
@@ -11,14 +13,16 @@ from handlers.members import text_member
 
 MAX_USERNAME_LENGTH = 256
 MAX_PASSWORD_LENGTH = 1024
+MAX_OTP_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A name and a password, both unverified."""
+    """A name and a password, and a one-time code if one came; all unverified."""
 
     username: str
     password: Secret
+    otp: Secret | None = None
 
 
 class UsernameValidator:
@@ -34,6 +38,7 @@ class UsernameValidator:
         return Credential(
             username=text_member(token.unverified, "username", MAX_USERNAME_LENGTH),
             password=Secret(text_member(token.unverified, "password", MAX_PASSWORD_LENGTH)),
+            otp=_code(token.unverified),
         )
 
     async def validate(self, credential: Credential, instance: Instance, now: float) -> Principal:
@@ -49,3 +54,10 @@ class UsernameValidator:
             authenticated_at=int(now),
             attributes=user.attributes,
         )
+
+
+def _code(state: Mapping[str, Any]) -> Secret | None:
+    """Whoever is asked for none ignores it."""
+    if state.get("otp") in (None, ""):
+        return None
+    return Secret(text_member(state, "otp", MAX_OTP_LENGTH))

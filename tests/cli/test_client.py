@@ -9,7 +9,8 @@ import pytest
 
 from tests.cli.conftest import Remint
 from tests.support.planted import ADMIN_PASSWORD, MARK
-from tests.support.process import BrokerProcess, free_port
+from tests.support.ports import free_port
+from tests.support.process import BrokerProcess
 
 
 def _sessions(state: Path) -> int:

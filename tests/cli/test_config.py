@@ -137,6 +137,7 @@ def test_check_looks_at_what_is_named(
         "HTTP__TLS_KEY": str(tmp_path / "none.key"),
         "KEYS__ROOT_SECRET": "short",
         "USERS__FILE": str(tmp_path / "none.toml"),
+        "AUTHENTICATION__FILE": str(tmp_path / "none.toml"),
         "INSTANCES": json.dumps([str(bad), str(tmp_path / "none.toml")]),
     }
     for name, value in wrong.items():
@@ -148,6 +149,7 @@ def test_check_looks_at_what_is_named(
         "http.tls",
         "keys.root_secret",
         "users.file",
+        "authentication.file",
         "instances",
         "instances",
     ]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.process import BrokerProcess, ended, free_port, remint
+from tests.support.ports import free_port
+from tests.support.process import BrokerProcess, ended, remint
 
 pytestmark = pytest.mark.slow
 

@@ -40,9 +40,7 @@ class Subjects:
         user = await self.users.get(self.realm, name)
         if user is None or not user.active:
             raise AuthenticationFailed(FAILED, detail="no active local user has that name")
-        return Identity(
-            user.name, {**attributes, **user.attributes}, foreign=None, methods=methods
-        )
+        return Identity(user.name, {**attributes, **user.attributes}, foreign=None, methods=methods)
 
 
 def is_name(text: str) -> bool:

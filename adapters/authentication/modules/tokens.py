@@ -24,17 +24,13 @@ Refuses = Callable[[Evidence], str | None]
 """Why a token that is good is not wanted; None if it is."""
 
 
-def _nothing(evidence: Evidence) -> str | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class TokenModule:
     """Asks the broker's own validator of a type of token."""
 
     name: str
     token_type: TokenType
-    refuses: Refuses = _nothing
+    refuses: Refuses | None = None
 
     @property
     def headers(self) -> frozenset[str]:
@@ -46,7 +42,7 @@ class TokenModule:
         if validate is None:
             raise AuthenticationFailed(FAILED, detail=f"no {self.token_type} came along")
         principal = await validate()
-        why = self.refuses(evidence)
+        why = None if self.refuses is None else self.refuses(evidence)
         if why is not None:
             raise AuthenticationFailed(FAILED, detail=why)
         return identity_of(principal)
@@ -90,7 +86,7 @@ class OidcKind:
             members.wrong("issuers", "write the iss of each issuer, and no empty one")
         if len(issuers) > MAX_ISSUERS:
             members.wrong("issuers", f"name {MAX_ISSUERS} issuers at most")
-        return TokenModule(name, OPENIDCONNECT, _of(frozenset(issuers)) if issuers else _nothing)
+        return TokenModule(name, OPENIDCONNECT, _of(frozenset(issuers)) if issuers else None)
 
 
 def _of(issuers: frozenset[str]) -> Refuses:
