@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -146,6 +146,10 @@ class RealmKeys:
         """DER."""
         key = self._keys.get(kid)
         return key.certificate if key is not None else None
+
+    def kids(self) -> Iterable[str]:
+        """Of all keys, whatever their state."""
+        return self._keys.keys()
 
     def signers(self) -> Mapping[str, KeySigner]:
         return self._signers

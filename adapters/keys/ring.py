@@ -154,9 +154,7 @@ class KeyRing(Rotation):
 
     def knows(self, key_id: str) -> bool:
         """Whether a key of that name is in the ring of any realm, or in a key store of one."""
-        return self.stores.knows(key_id) or any(
-            ring.certificate(key_id) is not None for ring in self._store.realms.values()
-        )
+        return self._store.knows(key_id) or self.stores.knows(key_id)
 
     def list(self, realm: str) -> list[RingKey]:
         """The realm's keys, revoked ones too, oldest first."""
@@ -172,7 +170,9 @@ class KeyRing(Rotation):
         return certificates.pem(certificate)
 
     def _of(self, realm: str) -> RealmKeys | None:
-        return self._store.realms.get(normal_realm(realm))
+        realms = self._store.realms
+        # Nearly always it is spelt as it is kept.
+        return realms.get(realm) or realms.get(normal_realm(realm))
 
     def _required(self, realm: str, algorithm: str) -> RealmKeys:
         keys = self._of(realm)

@@ -46,6 +46,8 @@ class RingStore:
         self._margin = margin
         self._events = events
         self._realms: Mapping[str, RealmKeys] = {}
+        self._kids: frozenset[str] = frozenset()
+        self._kids_of: Mapping[str, RealmKeys] = self._realms
         self._generation: int | None = None
         self._changes = 0
         self._reloading: asyncio.Task[None] | None = None
@@ -54,6 +56,14 @@ class RingStore:
     @property
     def realms(self) -> Mapping[str, RealmKeys]:
         return self._realms
+
+    def knows(self, kid: str) -> bool:
+        """Whether a key of that name is in any ring; asked for each token that comes in."""
+        if self._kids_of is not self._realms:  # a change makes another mapping
+            realms = self._realms
+            self._kids = frozenset(kid for ring in realms.values() for kid in ring.kids())
+            self._kids_of = realms
+        return kid in self._kids
 
     @property
     def generation(self) -> int | None:

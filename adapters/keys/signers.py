@@ -1,7 +1,7 @@
 """Signers: keys made ready once, for many signatures.
 
-``run`` decides where a signature is computed. All kinds release the GIL and are quick enough to
-stay on the event loop; a pool of threads for RSA would be another ``run``.
+``run`` decides where an RSA signature is computed (``signing_threads``). EC and Ed25519 are cheaper
+than handing them to a thread, and stay on the event loop.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from adapters.keys.jwks import coordinate_bytes, signing_jwk
 from adapters.keys.private_keys import PrivateKey, algorithm_of, algorithms_of
@@ -59,8 +58,11 @@ class KeySigner:
         self._key = key
         self._sign = _signature(key, self.algorithm)
         self._run = run
+        self._here = run is inline or not isinstance(key, rsa.RSAPrivateKey)
 
     async def sign(self, data: bytes) -> bytes:
+        if self._here:
+            return self._sign(data)
         return await self._run(self._sign, data)
 
     def signing_with(self, algorithm: str) -> KeySigner:
@@ -103,10 +105,22 @@ def _rsa(key: rsa.RSAPrivateKey, algorithm: str) -> Sign:
 
 def _ecdsa(key: ec.EllipticCurvePrivateKey, algorithm: str) -> Sign:
     scheme, size = ec.ECDSA(HASHES[algorithm]), coordinate_bytes(key.curve)
-    return lambda data: _side_by_side(key.sign(data, scheme), size)
+    return lambda data: side_by_side(key.sign(data, scheme), size)
 
 
-def _side_by_side(der: bytes, size: int) -> bytes:
-    """RFC 7518, section 3.4: r and s, each as long as the curve's order."""
-    r, s = decode_dss_signature(der)
-    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+def side_by_side(der: bytes, size: int) -> bytes:
+    """RFC 7518, section 3.4: r and s, each as long as the curve's order.
+
+    ``der`` is a SEQUENCE of two INTEGERs as our own library has just written it (RFC 3279, section
+    2.2.3). The length of the sequence has one byte, or two from 128 on (P-521); those of the
+    numbers have one.
+    """
+    r_length_at = 3 if der[1] < 0x80 else 4
+    r_at = r_length_at + 1
+    r_end = r_at + der[r_length_at]
+    return _fixed(der[r_at:r_end], size) + _fixed(der[r_end + 2 :], size)
+
+
+def _fixed(number: bytes, size: int) -> bytes:
+    """DER puts a zero before a first bit that is set, and leaves other leading zeros out."""
+    return number.lstrip(b"\0").rjust(size, b"\0")
