@@ -20,6 +20,7 @@ from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import DeliveredMessage
 
 from adapters.amqp import topology
+from adapters.amqp.acknowledgements import Acknowledgements
 from adapters.amqp.alarm import Alarm
 from adapters.amqp.alone import Alone
 from adapters.amqp.publisher import Publisher
@@ -49,6 +50,9 @@ class Link:
         self.lost = asyncio.Event()
         self._connections = connections
         self._channels = channels
+        self._acknowledgements = {
+            queue: Acknowledgements(channel) for queue, channel in channels.items()
+        }
         self._prefetch = prefetch
         self._consumers: dict[str, str] = {}
         for connection in connections:
@@ -100,12 +104,12 @@ class Link:
     async def acknowledge(self, queue: str, tag: int) -> None:
         """A failed acknowledgement is no failure: the delivery comes again and is known by then."""
         with contextlib.suppress(Exception):
-            await self._channels[queue].basic_ack(tag)
+            await self._acknowledgements[queue].acknowledge(tag)
 
     async def give_back(self, queue: str, tag: int) -> None:
         """Let it come again. One that cannot be given back comes when this link is closed."""
         with contextlib.suppress(Exception):
-            await self._channels[queue].basic_nack(tag, requeue=True)
+            await self._acknowledgements[queue].give_back(tag)
 
     async def close(self) -> None:
         """Whatever is unacknowledged goes back to its queue."""
