@@ -27,6 +27,10 @@ from broker.ports import Clock, Outbox
 BATCH = 100
 """How many announcements travel, and leave the outbox, together."""
 
+GATHER_SECONDS = 0.02
+"""How long those of one moment wait for more: a batch costs the channels and the outbox a round
+trip each, however many are in it."""
+
 QUEUE_SIZE = 4096
 """How many wait in memory; more are left to the outbox."""
 
@@ -166,6 +170,8 @@ class Announcer:
                 async with asyncio.timeout(left):
                     await self._queued.wait()
         if self._queue:
+            if len(self._queue) < BATCH:
+                await asyncio.sleep(GATHER_SECONDS)
             await self._let_out_queued()
         if self._now() >= self._sweep_at:
             await self._sweep()

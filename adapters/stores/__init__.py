@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.stores.condition import IN_FILE, IN_MEMORY, Condition, Durability
+from broker.policy import TOUCH_SECONDS as TOUCH_SECONDS
 from broker.ports import (
     ConfigurationStore,
     InstanceStore,
@@ -31,9 +32,6 @@ from broker.ports import (
 
 if TYPE_CHECKING:  # which imports the errors below
     from adapters.keys.deployment import Cell, Deployment, KeyWrapper
-
-TOUCH_SECONDS = 60
-"""A session's last access is written at most this often."""
 
 ABANDONED_CLAIM_SECONDS = 24 * 3600
 """How long after its lease a claim without an answer is kept for the next attempt."""

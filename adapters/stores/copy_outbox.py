@@ -75,7 +75,7 @@ class RedisAnnouncements:
 
     async def remove(self, keys: Sequence[str]) -> None:
         gone = [("DEL", key_of(entry)) for entry in keys]
-        await self._commands.calls([*gone, *(forget(entry) for entry in keys)])
+        await self._commands.calls([*gone, *forget(keys)])
 
     async def _entries(self) -> AsyncIterator[list[str]]:
         """One reply for each shard; an entry that is looked at twice is there once."""

@@ -27,6 +27,7 @@ from adapters.stores.redis_records import (
     index_keys,
     index_member,
     index_stems,
+    keys_in,
     written,
 )
 from adapters.stores.redis_schema import function
@@ -146,7 +147,7 @@ class RedisLedger:
             letter = self._letter(announcement, _slot(claim))
             await self._commit_claimed(claim, record, answer, answer_until, letter)
         elif record is not None:
-            await self._add(record, self._letter(announcement, alias_tag(record.alias)))
+            await self._add(record, announcement)
         elif announcement is not None:
             await self._outbox.add(announcement)
 
@@ -213,8 +214,8 @@ class RedisLedger:
         A server that runs commands in order gets all in one round trip, and looks at the pointer
         itself before it commits. In a cluster the pointer is on another server.
         """
-        value = written(self._records, record)
         place = Place(slot, identity(record))
+        value = written(self._records, record, place.identity)
         beside, pointer = alias_keys(record.alias)
         announced = [
             (
@@ -238,11 +239,12 @@ class RedisLedger:
             raise _taken(record)
         return bool(done)
 
-    async def _add(self, record: TokenRecord, letter: Letter | None) -> None:
+    async def _add(self, record: TokenRecord, announcement: Announcement | None) -> None:
         """The record of a request without an id has its alias's slot."""
-        value = written(self._records, record)
-        words = (identity(record), value, record.expires_at)
-        add = called("add", alias_keys(record.alias), words, letter)
+        slot, name = alias_tag(record.alias), identity(record)
+        words = (name, written(self._records, record, name), record.expires_at)
+        letter = self._letter(announcement, slot)
+        add = called("add", keys_in(slot), words, letter)
         if not await sent(self._commands, [_index(record), *_expected(letter)], add):
             raise _taken(record)
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
@@ -168,9 +169,16 @@ def checked(commands: Sequence[Command], replies: Sequence[Any], replicas: int) 
     ]
 
 
+def packed(commands: Sequence[Command]) -> bytes:
+    """Commands in RESP, as hiredis writes them: redis-py's own packing takes ten times as long.
+
+    Raises TypeError for a word that is no text, bytes or number, and UnicodeEncodeError.
+    """
+    return b"".join([pack_command(tuple(command)) for command in commands])
+
+
 async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    packed = connection.pack_commands(commands)
-    await connection.send_packed_command(packed, check_health=False)
+    await connection.send_packed_command(packed(commands), check_health=False)
     replies: list[Any] = []
     for _ in commands:
         try:

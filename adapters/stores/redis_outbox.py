@@ -103,13 +103,17 @@ class RedisOutbox:
         return list(found.values())
 
     async def done(self, announcements: Sequence[Announcement]) -> None:
-        removals: list[Command] = []
-        for announcement in announcements:
-            entry = entry_of(announcement, self._elsewhere.get(announcement.id))
-            removals += [("DEL", key_of(entry)), forget(entry)]
-        await self._commands.calls(removals)
+        entries = [entry_of(each, self._elsewhere.get(each.id)) for each in announcements]
+        await self._commands.calls([*self._deletions(entries), *forget(entries)])
         for announcement in announcements:
             self._elsewhere.pop(announcement.id, None)
+
+    def _deletions(self, entries: Sequence[str]) -> list[Command]:
+        """One command where one server has all the slots."""
+        keys = [key_of(entry) for entry in entries]
+        if self._commands.ordered:
+            return [("DEL", *keys)] if keys else []
+        return [("DEL", each) for each in keys]
 
     async def kept(self, entries: Sequence[str]) -> list[Announcement | None]:
         """The announcements that entries lead to."""
@@ -230,6 +234,9 @@ def _due_set(entry: str) -> str:
     return due(OUTBOX, shard_of(plain_entry(entry)))
 
 
-def forget(entry: str) -> Command:
-    """Takes a plain entry off the due set, doubted or not."""
-    return "ZREM", _due_set(entry), entry, entry + DOUBTED
+def forget(entries: Sequence[str]) -> list[Command]:
+    """Takes plain entries off their due sets, doubted or not."""
+    words: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        words[_due_set(entry)] += [entry, entry + DOUBTED]
+    return [("ZREM", due_set, *members) for due_set, members in words.items()]

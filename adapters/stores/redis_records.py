@@ -20,6 +20,7 @@ from adapters.stores.redis_keys import (
     expiry,
     index,
     key,
+    remembered_short,
     shard_of,
     short,
     tag,
@@ -55,7 +56,11 @@ def alias_tag(alias: str) -> str:
 
 def alias_keys(alias: str) -> tuple[str, str]:
     """The record beside the alias, and the pointer to a record elsewhere; one slot."""
-    slot = alias_tag(alias)
+    return keys_in(alias_tag(alias))
+
+
+def keys_in(slot: str) -> tuple[str, str]:
+    """``alias_keys`` of the alias whose tag is ``slot``."""
     return key(slot, TOKEN), key(slot, HOME)
 
 
@@ -63,8 +68,11 @@ def identity(record: TokenRecord) -> str:
     return text_of(short("identity", f"{len(record.alias)}:{record.alias}{record.token_id}"))
 
 
-def written(sealer: Sealer, record: TokenRecord) -> bytes:
-    """The record as it is stored; raises InvalidRequest for a name that is no Unicode text."""
+def written(sealer: Sealer, record: TokenRecord, name: str) -> bytes:
+    """The record as it is stored, beside its identity, which is ``name``.
+
+    Raises InvalidRequest for a name that is no Unicode text.
+    """
     body = plain(
         [
             record.token_id,
@@ -82,7 +90,7 @@ def written(sealer: Sealer, record: TokenRecord) -> bytes:
         ]
     )
     sealed = sealer.seal(body, _context(record.alias))
-    return f"{record.expires_at} {identity(record)} ".encode() + sealed
+    return f"{record.expires_at} {name} ".encode() + sealed
 
 
 def read(sealer: Sealer, alias: str, value: bytes) -> TokenRecord:
@@ -151,9 +159,9 @@ def index_member(record: TokenRecord) -> bytes:
     Brokers of schema 1 read it as well, so what came later is in ``index_stems``.
     """
     return (
-        short("instance", record.instance)
+        remembered_short("instance", record.instance)
         + short("principal", record.principal)
-        + short("realm", record.realm)
+        + remembered_short("realm", record.realm)
         + record.alias.encode()
     )
 
@@ -169,7 +177,7 @@ def index_stems(record: TokenRecord) -> list[bytes]:
 
 
 def key_stem(key_id: str) -> bytes:
-    return b"k" + short("key", key_id)
+    return b"k" + remembered_short("key", key_id)
 
 
 def parent_stem(parent: str) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from broker.errors import InvalidRequest, SessionInvalid
 from broker.model import OPENAM, Secret, Session
+from broker.policy import TOUCH_SECONDS
 from handlers.session.validator import MAX_SESSION_ID_LENGTH, SessionValidator
 from tests.handlers.builders import NOW, Sessions, Users, instance, received, user
 
@@ -26,7 +29,7 @@ OWNER = user(realm="/fred")
 
 async def test_standing_session_gives_its_principal_and_counts_as_access() -> None:
     """The principal is the session's, bounded by its life, and the session is touched."""
-    sessions = Sessions(SESSION)
+    sessions = Sessions(replace(SESSION, last_access_at=NOW - TOUCH_SECONDS, max_idle_seconds=600))
     validator = SessionValidator(sessions, Users(OWNER))
     credential = validator.parse(received(OPENAM, session_id=ID))
     found = await validator.validate(credential, instance(), NOW + 0.5)
@@ -36,6 +39,16 @@ async def test_standing_session_gives_its_principal_and_counts_as_access() -> No
     assert found.authenticated_at == SESSION.created_at
     assert found.session_id == Secret(ID)
     assert sessions.touched == [(Secret(ID), NOW)]
+
+
+async def test_session_of_the_last_minute_is_not_written_again() -> None:
+    """The store is told of a use only if the last one that it knows of is a minute old."""
+    recently = replace(SESSION, last_access_at=NOW - TOUCH_SECONDS + 1, max_idle_seconds=600)
+    sessions = Sessions(recently)
+    validator = SessionValidator(sessions, Users(OWNER))
+    credential = validator.parse(received(OPENAM, session_id=ID))
+    await validator.validate(credential, instance(), NOW)
+    assert sessions.touched == []
 
 
 @pytest.mark.parametrize(
