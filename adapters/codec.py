@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -37,6 +38,8 @@ MAX_TOKEN_TYPE_LENGTH = 128
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 MAX_BATCH_CONTAINERS = 100_000
 MAX_BATCH_COMMAS = 500_000  # what parsing takes of memory grows with these, not with the bytes
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 STATUS: Mapping[type[errors.RemintError], int] = {
     errors.InvalidRequest: 400,
@@ -164,7 +167,8 @@ def decode_json(body: bytes, limits: Limits = SINGLE) -> Any:
         raise errors.PayloadTooLarge(f"the body is over {limits.body_bytes} bytes")
     if not body.strip():
         return {}
-    if body.count(b"[") + body.count(b"{") > limits.containers:
+    containers = body.count(b"[") + body.count(b"{")
+    if containers > limits.containers:
         raise errors.InvalidRequest(
             f"the body has more than {limits.containers} brackets and braces"
         )
@@ -175,7 +179,8 @@ def decode_json(body: bytes, limits: Limits = SINGLE) -> Any:
     except orjson.JSONDecodeError as error:
         # The parser's words only: its document attribute holds the body, which holds secrets.
         raise NotJson(f"{error.msg} at line {error.lineno} column {error.colno}") from None
-    _check_depth(value)
+    if containers > MAX_JSON_DEPTH:  # else it cannot be deeper
+        _check_depth(value)
     return value
 
 
@@ -196,15 +201,18 @@ def decode_translation(
     reply_key: Mapping[str, Any] | None = None,
     presented: Callable[[], PresentedCertificate | errors.Refusal] | None = None,
     context: Callable[[TokenType], Mapping[str, Secret]] | None = None,
+    part: bool = False,
 ) -> TranslationRequest:
     """The request in a translate body.
 
     ``presented`` gives the client's certificate where the transport has one; only an input of the
     type X509 asks for it. ``context`` gives what else of the request belongs to a token of a type.
-    Raises InvalidRequest.
+    What the tokens mean is worked out where somebody will ask: for a request with an id, and for a
+    ``part`` of a batch. Raises InvalidRequest.
     """
     given = _state(body, "input_token_state")
     wanted = _state(body, "output_token_state")
+    asked = request_id is not None or part
     given_type = _token_type(given, "input_token_state")
     wanted_type = _token_type(wanted, "output_token_state")
     return TranslationRequest(
@@ -212,15 +220,16 @@ def decode_translation(
         subject_token=ReceivedToken(
             given_type,
             given,
-            _canonical(given),
+            _canonical(given) if asked else b"",
             presented() if presented is not None and given_type == X509 else None,
-            context(given_type) if context is not None else {},
+            context(given_type) if context is not None else NOTHING,
+            requester,
         ),
-        requested_token=RequestedToken(wanted_type, wanted, _canonical(wanted)),
+        requested_token=RequestedToken(wanted_type, wanted, _canonical(wanted) if asked else b""),
         requester=requester,
         request_id=request_id,
         deadline=deadline,
-        trace=trace or {},
+        trace=trace or NOTHING,
         reply_key=reply_key,
     )
 
@@ -259,11 +268,12 @@ def decode_batch(
                 trace=trace,
                 presented=presented,
                 context=context,
+                part=True,
             )
         except errors.Refusal as refusal:
             return Part(refusal, _canonical(value))
         given = request.subject_token
-        meaning = [given.canonical, request.requested_token.canonical, *given.beside]
+        meaning = (given.canonical, request.requested_token.canonical, *given.beside)
         return Part(request, b"\n".join(meaning))
 
     return BatchRequest(

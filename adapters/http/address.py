@@ -16,6 +16,11 @@ class AddressBook:
         self._networks = [ipaddress.ip_network(text, strict=False) for text in trusted_proxies]
         self._trusted = lru_cache(maxsize=1024)(self._is_trusted)
 
+    @property
+    def believes_any(self) -> bool:
+        """Whether X-Forwarded-For has to be looked at at all."""
+        return bool(self._networks)
+
     def client(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """The client's address: from the peer outwards, the first that is no proxy of ours."""
         for hop in self.hops(peer, forwarded):

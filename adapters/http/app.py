@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import structlog
 from aiohttp import web
 
 from adapters.components import Components
+from adapters.http import query
 from adapters.http.address import AddressBook
+from adapters.http.answer import NO_MORE, failed, respond
 from adapters.http.asyncapi import describe
-from adapters.http.call import Call, Reply, failed, new_attempt, respond
+from adapters.http.call import Call, Reply, new_attempt
 from adapters.http.events import EventStream
 from adapters.http.json_tree import JsonTree
+from adapters.http.listening import DIRECT, Handler
 from adapters.http.places import Places
 from adapters.http.publish import Publish
 from adapters.http.requests import Requests
@@ -28,8 +30,11 @@ from broker.ports import Attempt
 
 _log = structlog.get_logger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Endpoint = Callable[[Call], Awaitable[Reply]]
+Enveloped = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
+
+
+REST_STS = "/rest-sts/"
 
 
 class Health(Protocol):
@@ -41,6 +46,23 @@ class Health(Protocol):
         """What an acknowledged write is worth, for people to read."""
 
 
+class _Slots:
+    """Requests in work, so many at most."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.taken = 0
+
+    def __enter__(self) -> None:
+        """Raises Unavailable when there are enough."""
+        if self.taken >= self._limit:
+            raise Unavailable("the broker is at its limit; ask again shortly")
+        self.taken += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.taken -= 1
+
+
 class FrontDoor:
     """Bounded intake, one audit line a call, and every failure as a CREST body."""
 
@@ -49,14 +71,15 @@ class FrontDoor:
         self._health = health
         self._settings = components.settings.http
         self._book = AddressBook(self._settings.trusted_proxies)
-        self._in_work = 0
+        self._slots = _Slots(self._settings.max_concurrency)
+        components.metrics.watch("http_requests_in_progress", lambda: self._slots.taken)
         self._places = Places()
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_crest_errors])
         for prefix in ("", *self._settings.context_path):
             self._add_routes(app.router, prefix)
-        results = self._enveloped(Requests(self._components).handle)
+        results = _routed(self._enveloped(Requests(self._components).handle))
         app.router.add_route("*", "/requests/{path:.+}", results, expect_handler=_expect)
         stream = EventStream(self._components)
         app.router.add_get("/events", self._streamed(stream), allow_head=False)
@@ -66,13 +89,14 @@ class FrontDoor:
         app.router.add_get("/asyncapi.json", describe)
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
+        app[DIRECT] = self._direct
         return app
 
     def _add_routes(self, router: web.UrlDispatcher, prefix: str) -> None:
-        rest_sts = self._enveloped(RestSts(self._components).handle)
-        tokengen = self._enveloped(TokenGen(self._components).handle)
-        publish = self._enveloped(Publish(self._components).handle)
-        tree = self._enveloped(JsonTree(self._components).handle)
+        rest_sts = _routed(self._enveloped(RestSts(self._components).handle))
+        tokengen = _routed(self._enveloped(TokenGen(self._components).handle))
+        publish = _routed(self._enveloped(Publish(self._components).handle))
+        tree = _routed(self._enveloped(JsonTree(self._components).handle))
         router.add_route("*", prefix + "/rest-sts/{path:.*}", rest_sts, expect_handler=_expect)
         router.add_route("*", prefix + "/sts-tokengen", tokengen, expect_handler=_expect)
         router.add_route("*", prefix + "/sts-tokengen/{path:.*}", tokengen, expect_handler=_expect)
@@ -80,28 +104,48 @@ class FrontDoor:
         router.add_route(
             "*", prefix + "/sts-publish/rest/{path:.*}", publish, expect_handler=_expect
         )
-        soap = self._enveloped(Publish(self._components).soap)
+        soap = _routed(self._enveloped(Publish(self._components).soap))
         router.add_route("*", prefix + "/sts-publish/soap", soap, expect_handler=_expect)
         router.add_route("*", prefix + "/sts-publish/soap/{path:.*}", soap, expect_handler=_expect)
         router.add_route("*", prefix + "/json/{path:.+}", tree, expect_handler=_expect)
 
-    def _enveloped(self, endpoint: Endpoint) -> Handler:
+    def _direct(self, routed: Handler) -> Handler:
+        """``routed``, with a way past it for what nearly every request is: finding its route takes
+        longer than all else that is done here. What is spelt in an unusual way is routed."""
+        handle = self._enveloped(RestSts(self._components).handle)
+
+        def handler(request: web.Request) -> Awaitable[web.StreamResponse]:
+            path = request.rel_url.raw_path
+            if (
+                path.startswith(REST_STS)
+                and request.method == "POST"
+                and "%" not in path
+                and path.isascii()
+                and "Expect" not in request.headers
+            ):
+                return handle(request, path[len(REST_STS) :])
+            return routed(request)
+
+        return handler
+
+    def _enveloped(self, endpoint: Endpoint) -> Enveloped:
         components = self._components
         cookie_name = self._settings.cookie_name
 
-        async def handle(request: web.Request) -> web.Response:
-            attempt = new_attempt(request, self._book, components.clock.now())
+        async def handle(request: web.Request, path: str) -> web.StreamResponse:
+            asked = query.read(request)
+            attempt = new_attempt(request, asked, self._book, components.clock.now())
             try:
                 with self._places.visit() as place:
-                    call = Call(request, attempt, cookie_name, place)
+                    call = Call(request, path, asked, attempt, cookie_name, place)
                     await call.read()
-                    with self._slot():
+                    with self._slots:
                         response = call.reply(await endpoint(call))
-                        await components.trail.ended(attempt)
+                        if not attempt.recorded:
+                            await components.trail.ended(attempt)
+                        return response
             except BaseException as error:
-                response = await self._failed(attempt, failure_of(error))
-            response.headers.update(trace_of(request.headers))
-            return response
+                return await self._failed(attempt, failure_of(error), trace_of(request.headers))
 
         return handle
 
@@ -109,35 +153,27 @@ class FrontDoor:
         """Like ``_enveloped``, without a slot: a stream lasts, and does next to nothing."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            attempt = new_attempt(request, self._book, self._components.clock.now())
+            asked = query.read(request)
+            attempt = new_attempt(request, asked, self._book, self._components.clock.now())
             try:
                 with self._places.visit() as place:
-                    call = Call(request, attempt, self._settings.cookie_name, place)
+                    call = Call(request, "", asked, attempt, self._settings.cookie_name, place)
                     return await stream.serve(call)
             except BaseException as error:
                 return await self._failed(attempt, failure_of(error))
 
         return handle
 
-    async def _failed(self, attempt: Attempt, error: Exception) -> web.Response:
+    async def _failed(
+        self, attempt: Attempt, error: Exception, more: Mapping[str, str] = NO_MORE
+    ) -> web.Response:
         if not isinstance(error, RemintError):
             _log.error("unexpected failure", operation=attempt.operation, exc_info=error)
         try:
             await self._components.trail.ended(attempt, error)
         except Exception as unwritten:
-            return failed(unwritten)
-        return failed(error)
-
-    @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
-        """One of the requests in work. Raises Unavailable when there are enough."""
-        if self._in_work >= self._settings.max_concurrency:
-            raise Unavailable("the broker is at its limit; ask again shortly")
-        self._in_work += 1
-        try:
-            yield
-        finally:
-            self._in_work -= 1
+            return failed(unwritten, more)
+        return failed(error, more)
 
     async def _jwks(self, request: web.Request) -> web.Response:
         realm = normal_realm(request.match_info.get("path", ""))
@@ -158,6 +194,13 @@ class FrontDoor:
         if reasons:
             return respond(Reply({"status": "not ready", "reasons": reasons}, 503))
         return respond(Reply({"status": "ready", "store": self._health.store_report()}))
+
+
+def _routed(enveloped: Enveloped) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await enveloped(request, request.match_info.get("path", ""))
+
+    return handle
 
 
 async def _expect(request: web.Request) -> None:

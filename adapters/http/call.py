@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,10 @@ from aiohttp import web
 from adapters import codec
 from adapters.http import fields
 from adapters.http.address import AddressBook
+from adapters.http.answer import Reply, Whole, may_be_whole, respond
 from adapters.http.places import Place
+from adapters.http.query import TRANSLATE_BATCH, Query
+from adapters.trace import trace_of
 from broker.errors import (
     InvalidRequest,
     MethodNotAllowed,
@@ -33,68 +37,48 @@ DRAIN_SECONDS = 5.0
 CHUNK_BYTES = 64 * 1024
 CUT_SHORT = (ConnectionError, web.RequestPayloadError)
 
-TRANSLATE_BATCH = "translate_batch"
+__all__ = ["TRANSLATE_BATCH", "Call", "Reply", "new_attempt", "utf8"]
 
 NEWEST_PROTOCOL = (2, 1)
 _PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)")
 
+USUAL_LENGTH = 64
+
 OVERRIDE = "X-HTTP-Method-Override"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-ONCE = frozenset(
-    {
-        "_action",
-        "_pageSize",
-        "_pagedResultsCookie",
-        "_pagedResultsOffset",
-        "_prettyPrint",
-        "_queryExpression",
-        "_queryFilter",
-        "_queryId",
-        "_totalPagedResultsPolicy",
-    }
-)
-"""CREST's parameters of which there is one at most: two could be read in two ways."""
-HEAD = {
-    "Content-Type": "application/json;charset=UTF-8",
-    "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "Server": "remint",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A status, a JSON body, and what else the head needs."""
-
-    body: Any
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Call:
-    """A request under way. Raises InvalidRequest where its CREST head makes no sense."""
+    """A request under way; ``path`` is the part of it that the route left open.
+
+    Raises InvalidRequest where its CREST head makes no sense.
+    """
 
     def __init__(
-        self, request: web.Request, attempt: Attempt, cookie_name: str, place: Place
+        self,
+        request: web.Request,
+        path: str,
+        query: Query,
+        attempt: Attempt,
+        cookie_name: str,
+        place: Place,
     ) -> None:
         self.request = request
+        self.path = path
         self.attempt = attempt
         self.place = place
         self._cookie_name = cookie_name
         self._body: bytes | RemintError = b""
         self.method = _method(request)
-        self.action = request.query.get("_action")
+        self.action = query.action
+        self.trace: Mapping[str, str] = trace_of(request.headers)
         self.protocol = _protocol(request.headers.get("Accept-API-Version", ""))
-        self._fields = _fields(request, self.protocol)
+        self._pretty = query.pretty
+        self._fields = _fields(query, self.protocol)
 
     @property
     def query(self) -> Mapping[str, str]:
         return self.request.query
-
-    @property
-    def path(self) -> str:
-        """The part of the path that the route left open."""
-        return self.request.match_info.get("path", "")
 
     @property
     def session_id(self) -> Secret | None:
@@ -135,7 +119,7 @@ class Call:
         if not self.request.can_read_body:
             return
         try:
-            self._body = await self._read()
+            self._body = self._at_hand() or await self._read()
         except RemintError as error:
             self._body = error
 
@@ -149,9 +133,19 @@ class Call:
             raise self._body
         return self._body
 
-    async def _read(self) -> bytes:
+    def _at_hand(self) -> bytes | None:
+        """A body that came whole together with its head, as most do: then nothing is waited for."""
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("send the body without a content coding")
+        content = self.request.content
+        if not content.is_eof() or content.total_bytes > codec.MAX_BODY_BYTES:
+            return None
+        try:
+            return content.read_nowait()
+        except CUT_SHORT:
+            raise InvalidRequest("the body did not arrive whole") from None
+
+    async def _read(self) -> bytes:
         most = codec.MAX_BATCH_BYTES if self._carries_batch() else codec.MAX_BODY_BYTES
         if (self.request.content_length or 0) > most:
             await self._drain()
@@ -193,12 +187,15 @@ class Call:
         if "Content-Type" not in self.request.headers:
             raise InvalidRequest("say Content-Type: application/json")
 
-    def reply(self, reply: Reply) -> web.Response:
+    def reply(self, reply: Reply) -> web.StreamResponse:
         """The response; of what succeeded, the members that ``_fields`` names."""
         if self._fields and reply.status < 400:
             reply = replace(reply, body=fields.chosen(reply.body, self._fields))
-        pretty = self.query.get("_prettyPrint", "").lower() == "true"
-        return respond(reply, pretty=pretty)
+        if self.trace:
+            reply = replace(reply, headers={**reply.headers, **self.trace})
+        if reply.status == 200 and not reply.headers and may_be_whole(self.request):
+            return Whole(codec.encode(reply.body, pretty=self._pretty))
+        return respond(reply, pretty=self._pretty)
 
     async def _drain(self) -> None:
         size = 0
@@ -212,32 +209,19 @@ class Call:
             return
 
 
-def respond(reply: Reply, *, pretty: bool = False) -> web.Response:
-    return web.Response(
-        body=codec.encode(reply.body, pretty=pretty),
-        status=reply.status,
-        headers={**HEAD, **reply.headers},
-    )
-
-
-def failed(error: Exception) -> web.Response:
-    """The CREST error body of whatever went wrong."""
-    headers = {}
-    retry_after = getattr(error, "retry_after", None)
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    if isinstance(error, PayloadTooLarge | RequestExpired):
-        headers["Connection"] = "close"
-    return respond(Reply(codec.error_body(error), codec.status_of(error), headers))
-
-
-def new_attempt(request: web.Request, book: AddressBook, now: float) -> Attempt:
+def new_attempt(request: web.Request, query: Query, book: AddressBook, now: float) -> Attempt:
     return Attempt(
-        operation=shown(request.query.get("_action", request.method)),
+        operation=shown(request.method if query.action is None else query.action),
         transport="http",
         started_at=now,
-        address=book.client(request.remote, request.headers.getall("X-Forwarded-For", ())),
+        address=_client(request, book),
     )
+
+
+def _client(request: web.Request, book: AddressBook) -> str | None:
+    if not book.believes_any:
+        return request.remote
+    return book.client(request.remote, request.headers.getall("X-Forwarded-For", ()))
 
 
 def utf8(value: str) -> str:
@@ -258,22 +242,21 @@ def _method(request: web.Request) -> str:
     return request.method
 
 
-def _fields(request: web.Request, protocol: tuple[int, int]) -> fields.Pointers:
+def _fields(query: Query, protocol: tuple[int, int]) -> fields.Pointers:
     """What of the answer is wanted. Raises InvalidRequest, before anything is done."""
-    query = request.query
-    if not query:
-        return ()
-    for name in query if len(query) > 1 else ():
-        if name in ONCE and len(query.getall(name)) > 1:
-            raise InvalidRequest(f"give {name} once")
-    values = query.getall("_fields", ())
-    return fields.parse(values, identified=protocol >= (2, 0)) if values else ()
+    if query.twice is not None:
+        raise InvalidRequest(f"give {query.twice} once")
+    return fields.parse(query.fields, identified=protocol >= (2, 0)) if query.fields else ()
 
 
 def _protocol(header: str) -> tuple[int, int]:
     """CREST's protocol version; the newest where the header does not name one."""
     if "protocol" not in header:
         return NEWEST_PROTOCOL
+    return _usual(header) if len(header) <= USUAL_LENGTH else _named(header)
+
+
+def _named(header: str) -> tuple[int, int]:
     match = _PROTOCOL.search(header)
     if match is None:
         raise InvalidRequest("write Accept-API-Version as protocol=2.1, resource=1.0")
@@ -282,3 +265,7 @@ def _protocol(header: str) -> tuple[int, int]:
     if newest_minor is None or version[1] > newest_minor:
         raise InvalidRequest(f"protocol {version[0]}.{version[1]} is not supported; 2.1 is")
     return version
+
+
+_usual = lru_cache(maxsize=64)(_named)
+"""A client's library sends the same few words with each request."""

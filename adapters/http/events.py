@@ -16,7 +16,8 @@ import structlog
 from aiohttp import web
 
 from adapters.components import Components
-from adapters.http.call import HEAD, Call
+from adapters.http.answer import HEAD
+from adapters.http.call import Call
 from broker.errors import InvalidRequest, NotFound, RemintError, Unavailable
 from broker.failures import failure_of
 from broker.model import ROOT_REALM, Session

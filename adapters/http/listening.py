@@ -10,16 +10,23 @@ import asyncio
 import resource
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from aiohttp import web
 
-from adapters.http.call import failed
+from adapters.http.answer import failed
 from broker.errors import InvalidRequest
 
 KEEPALIVE_SECONDS = 75.0  # also the time for a first or next head; proxies close at 60
 SPARE_DESCRIPTORS = 256  # for stores, keys and logs, beside the connections
 BACKLOG = 1024
+
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
+
+DIRECT: web.AppKey[Callable[[Handler], Handler]] = web.AppKey("direct")
+"""Of an application: makes of its handler, which finds routes, one that knows some without."""
 
 _log = structlog.get_logger(__name__)
 
@@ -29,11 +36,15 @@ class Listening:
 
     def __init__(self, app: web.Application, *, max_connections: int, drain_seconds: float) -> None:
         self._runner = web.AppRunner(app, shutdown_timeout=drain_seconds)
+        self._direct = app.get(DIRECT)
         self._limit = min(max_connections, _descriptors() - SPARE_DESCRIPTORS)
         self._server: asyncio.Server | None = None
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         await self._runner.setup()
+        server = self._runner.server
+        if server is not None and self._direct is not None:
+            server.request_handler = self._direct(server.request_handler)
         self._server = await asyncio.get_running_loop().create_server(
             self._connection, sock=listener, ssl=tls, backlog=BACKLOG
         )

@@ -16,12 +16,16 @@ from broker.plug_ins import named_cookies, named_headers
 Named = Callable[[TokenType], Mapping[str, Secret]]
 
 
-def named(call: Call, instance: Instance) -> Named:
-    """By token type, the values of the header and the cookie that its context names.
+def named(call: Call, instance: Instance) -> Named | None:
+    """By token type, the values of the header and the cookie that its context names; None for an
+    instance without plug-ins that validate.
 
     Only a type that a plug-in of the instance validates gets any. Raises InvalidRequest for a
     header or cookie that came more than once, since nobody could say which one counts.
     """
+
+    if not instance.custom_validators:
+        return None
 
     def values(token_type: TokenType) -> Mapping[str, Secret]:
         if token_type not in instance.custom_validators:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from broker.errors import Unavailable
 
 BATCHES_AT_ONCE = 4  # in each process: 16 MiB of body each, and its tokens
@@ -16,15 +13,9 @@ class Places:
     def __init__(self, limit: int = BATCHES_AT_ONCE) -> None:
         self._free = limit
 
-    @contextlib.contextmanager
-    def visit(self) -> Iterator[Place]:
-        """A request that may come to need a place; it is given back in the end."""
-        place = Place(self)
-        try:
-            yield place
-        finally:
-            if place.taken:
-                self._free += 1
+    def visit(self) -> Place:
+        """For a request that may come to need a place; it is given back in the end."""
+        return Place(self)
 
     def take(self) -> None:
         """Raises Unavailable when all are taken."""
@@ -32,13 +23,25 @@ class Places:
             raise Unavailable("the broker is at its limit of batches; ask again shortly")
         self._free -= 1
 
+    def give_back(self) -> None:
+        self._free += 1
+
 
 class Place:
-    """One request's."""
+    """One request's, for as long as its ``with`` block lasts."""
+
+    __slots__ = ("_places", "taken")
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self.taken = False
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.taken:
+            self._places.give_back()
 
     def take(self) -> None:
         """Taken once, however often it is asked for. Raises Unavailable when all are taken."""

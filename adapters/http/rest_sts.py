@@ -13,7 +13,6 @@ from adapters.http.address import AddressBook
 from adapters.http.call import TRANSLATE_BATCH, Call, Reply
 from adapters.http.client_certificate import ClientCertificates, Presented
 from adapters.http.mapping_context import Named, named
-from adapters.trace import trace_of
 from broker.batch import BatchRequest
 from broker.errors import AccessDenied, InvalidRequest, NotSupported, UnknownInstance
 from broker.idempotency import MAX_REQUEST_ID_LENGTH
@@ -58,11 +57,10 @@ class RestSts:
         return await self._refuse(call)
 
     async def _translate(
-        self, call: Call, instance: str, presented: Presented, context: Named
+        self, call: Call, instance: str, presented: Presented, context: Named | None
     ) -> Reply:
         body = await call.body()
         request_id = _request_id(call)
-        trace = trace_of(call.request.headers)
 
         def decode() -> TranslationRequest:
             return codec.decode_translation(
@@ -70,7 +68,7 @@ class RestSts:
                 instance=instance,
                 requester=call.requester,
                 request_id=request_id,
-                trace=trace,
+                trace=call.trace,
                 presented=presented,
                 context=context,
             )
@@ -79,12 +77,11 @@ class RestSts:
         return Reply(answer.body, answer.status)
 
     async def _translate_batch(
-        self, call: Call, instance: str, presented: Presented, context: Named
+        self, call: Call, instance: str, presented: Presented, context: Named | None
     ) -> Reply:
         call.place.take()
         body = await call.body()
         request_id = _request_id(call)
-        trace = trace_of(call.request.headers)
 
         def decode() -> BatchRequest:
             return codec.decode_batch(
@@ -92,7 +89,7 @@ class RestSts:
                 instance=instance,
                 requester=call.requester,
                 request_id=request_id,
-                trace=trace,
+                trace=call.trace,
                 presented=presented,
                 context=context,
             )
