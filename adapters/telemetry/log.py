@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
+from adapters.telemetry.personal import Display
 from broker.events import Event
 from broker.model import Announcement
 
@@ -45,6 +46,25 @@ class StandardError:
     log = debug = info = warn = warning = error = critical = exception = fatal = msg
 
 
+_display = Display()
+
+
+def show(display: Display) -> None:
+    """Name people so from here on; who hashes needs a key that is known once the store is open."""
+    global _display  # logging is the process's
+    _display = display
+
+
+def _hidden(
+    logger: object,  # noqa: ARG001  # structlog hands it in
+    method: str,  # noqa: ARG001  # likewise
+    members: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    if not _display.full:
+        _display.hide(members)
+    return members
+
+
 def configure(level: str, format: Literal["console", "json"]) -> None:
     """Set up structlog and the standard library's logging for this process."""
     renderer: structlog.typing.Processor = (
@@ -55,6 +75,7 @@ def configure(level: str, format: Literal["console", "json"]) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _hidden,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,

@@ -7,10 +7,14 @@ import dataclasses
 import json
 import os
 import stat
+import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.telemetry.audit import AuditFile, line
 from broker.errors import Unavailable
@@ -222,3 +226,50 @@ async def test_appends(tmp_path: Path) -> None:
     await again.record(_record(request_id="4"))
     again.close()
     assert [found["request_id"] for found in _lines(path)] == ["0", "1", "2", "3", "4"]
+
+
+async def test_several_records_at_once(tmp_path: Path) -> None:
+    """Records that come together stand in order, all of them when the call returns."""
+    file = AuditFile(tmp_path / "audit.log")
+    await file.record_all([_record(request_id=f"r-{number}") for number in range(3)])
+    assert [one["request_id"] for one in _lines(tmp_path / "audit.log")] == ["r-0", "r-1", "r-2"]
+    file.close()
+
+
+async def test_what_comes_while_the_disk_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``fsync`` all that comes while the disk is busy waits for one write of its own, and
+    says so to those who watch."""
+    began, may_end = threading.Event(), threading.Event()
+    synced: list[int] = []
+
+    def slow(descriptor: int) -> None:
+        synced.append(descriptor)
+        began.set()
+        assert may_end.wait(30)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    audit = AuditFile(tmp_path / "audit.log", fsync=True)
+    first = asyncio.create_task(audit.record(_record(request_id="first")))
+    assert await asyncio.to_thread(began.wait, 30)
+    later = [asyncio.create_task(audit.record(_record(request_id=f"r{n}"))) for n in range(20)]
+    await asyncio.sleep(0)  # each has its turn
+    assert audit.pending == 21
+    assert audit.lag_seconds > 0
+    assert [line["request_id"] for line in _lines(tmp_path / "audit.log")] == ["first"]
+    may_end.set()
+    await asyncio.gather(first, *later)
+    assert (audit.pending, audit.lag_seconds) == (0, 0)
+    audit.close()
+    assert len(synced) == 2
+    assert len(_lines(tmp_path / "audit.log")) == 21
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_time(millis: int) -> None:
+    """The time of a line is that of its record, to the millisecond, in UTC."""
+    record = dataclasses.replace(_record(), ended_at=millis / 1000)
+    told = datetime.fromisoformat(line(record)["time"])
+    assert told.utcoffset() == timedelta(0)
+    assert abs(told.timestamp() - millis / 1000) <= 0.0011
