@@ -11,9 +11,11 @@
   with asyncio tests collected automatically (``asyncio_mode = auto``).
 """
 
+from broker.testing.attempt_contract import AttemptStoreContract
 from broker.testing.builders import (
     NOW,
     a_claim,
+    a_factor,
     a_principal,
     a_record,
     a_session,
@@ -25,7 +27,8 @@ from broker.testing.builders import (
 )
 from broker.testing.clock import FrozenClock
 from broker.testing.configuration_contract import ConfigurationStoreContract
-from broker.testing.fakes import RecordingAuditSink, RecordingEventSink
+from broker.testing.factor_contract import FactorStoreContract
+from broker.testing.fakes import OneByOne, RecordingAuditSink, RecordingEventSink
 from broker.testing.instance_contract import InstanceStoreContract
 from broker.testing.journal_contract import JournalContract
 from broker.testing.ledger_contract import RequestLedgerContract
@@ -38,10 +41,13 @@ from broker.testing.user_contract import UserStoreContract
 
 __all__ = [
     "NOW",
+    "AttemptStoreContract",
     "ConfigurationStoreContract",
+    "FactorStoreContract",
     "FrozenClock",
     "InstanceStoreContract",
     "JournalContract",
+    "OneByOne",
     "OutboxContract",
     "RecordingAuditSink",
     "RecordingEventSink",
@@ -52,6 +58,7 @@ __all__ = [
     "TokenStoreContract",
     "UserStoreContract",
     "a_claim",
+    "a_factor",
     "a_principal",
     "a_record",
     "a_session",

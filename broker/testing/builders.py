@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from broker.factors import Factor
 from broker.instance import Instance, OidcOptions, Saml2Options, SigningKey, Transform
 from broker.model import (
     ENTROPY_BYTES,
@@ -149,6 +150,11 @@ def a_user(**changes: Any) -> User:
         ),
         **changes,
     )
+
+
+def a_factor(**changes: Any) -> Factor:
+    """A factor of ``alice`` that never expires."""
+    return replace(Factor("/", "alice", "totp", "1", b"a secret"), **changes)
 
 
 def a_principal(**changes: Any) -> Principal:

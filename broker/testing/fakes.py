@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from broker.events import Event
 from broker.model import Announcement
 from broker.ports import AuditRecord
 
 
-class RecordingAuditSink:
+class OneByOne(Protocol):
+    """The part of an AuditSink that writes several records, one after the other."""
+
+    async def record(self, record: AuditRecord) -> None: ...
+
+    async def record_all(self, records: Sequence[AuditRecord]) -> None:
+        for record in records:
+            await self.record(record)
+
+
+class RecordingAuditSink(OneByOne):
     """AuditSink. Set ``failure`` to have it raised instead of recording."""
 
     def __init__(self) -> None:
@@ -27,6 +38,8 @@ class RecordingEventSink:
 
     Each announcement has the event's own name as type and text as body.
     """
+
+    listening = True
 
     def __init__(self) -> None:
         self.events: list[Event] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.model import Secret
+from broker.model import Origin, Secret
 from broker.testing.builders import NOW, a_session
 from broker.testing.expect import same
 from broker.testing.stores import StoresUnderTest
@@ -18,6 +18,17 @@ class SessionStoreContract:
         session = a_session(interim=True, realm="/fred")
         await stores.sessions.put(session)
         same(await stores.sessions.get(ID), session)
+
+    async def test_a_session_of_modules_comes_back_whole(self, stores: StoresUnderTest) -> None:
+        """Who checked a login, by which means, and what a directory said of it come back."""
+        attributes = {"mail": ("a@example.org",), "groups": ("Zo\u00eb, Ltd", "b"), "none": ()}
+        for origin in (
+            Origin("service|staff", ("pwd", "otp"), "auth://corp#admin", attributes),
+            Origin("module|corp"),
+        ):
+            session = a_session(origin=origin)
+            await stores.sessions.put(session)
+            same(await stores.sessions.get(ID), session)
 
     async def test_an_unknown_id_is_no_session(self, stores: StoresUnderTest) -> None:
         """No other id finds a session, not even one that is no Unicode text."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from broker.attempts import AttemptStore
+from broker.factors import FactorStore
 from broker.ports import (
     ConfigurationStore,
     InstanceStore,
@@ -30,6 +32,9 @@ class StoresUnderTest(Protocol):
     def replays(self) -> ReplayCache: ...
 
     @property
+    def attempts(self) -> AttemptStore: ...
+
+    @property
     def sessions(self) -> SessionStore: ...
 
     @property
@@ -37,6 +42,9 @@ class StoresUnderTest(Protocol):
 
     @property
     def users(self) -> UserStore: ...
+
+    @property
+    def factors(self) -> FactorStore: ...
 
     @property
     def configuration(self) -> ConfigurationStore: ...
