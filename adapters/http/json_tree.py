@@ -8,6 +8,7 @@ from typing import Any
 from adapters.components import Components
 from adapters.http import realm_path
 from adapters.http.administration import UserAdministration
+from adapters.http.authenticate import Authenticate
 from adapters.http.authentication import AuthenticationAdministration
 from adapters.http.call import Call, Reply
 from adapters.http.certificate_authorities import authority_administration
@@ -29,7 +30,7 @@ class JsonTree:
         self._realms = RealmAdministration(components)
         self._resources: dict[str, Resource] = {
             "authentication": AuthenticationAdministration(components).handle,
-            "authenticate": logins.authenticate,
+            "authenticate": Authenticate(components).handle,
             "sessions": logins.sessions,
             "users": UserAdministration(components, logins).handle,
             "keys": KeyAdministration(components).handle,

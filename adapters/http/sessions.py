@@ -1,46 +1,27 @@
-"""AM's login, and the life of its sessions: authenticate, sessions, users?_action=idFromSession."""
+"""The life of AM's sessions: ``sessions``, and ``users?_action=idFromSession``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
+from adapters.authentication.draft import SERVICE
 from adapters.components import Components
+from adapters.http.authenticate import AFTER_LOGIN
 from adapters.http.call import Call, Reply
 from broker.errors import AccessDenied, InvalidRequest, MethodNotAllowed
 from broker.model import ROOT_REALM, Secret, Session
 
-USERNAME_HEADER = "X-OpenAM-Username"
-PASSWORD_HEADER = "X-OpenAM-Password"  # noqa: S105  # the name of a header
-AFTER_LOGIN = "/"
+_DN_SPECIAL = re.compile(r'([,+"\\<>;=])')
 
 
 class Logins:
-    """Zero-page login; the session comes in the header or cookie that carries its name."""
+    """A session comes in the header or cookie that carries its name, or in the request itself."""
 
     def __init__(self, components: Components) -> None:
         self._sessions = components.sessions
-        self._http = components.settings.http
-
-    async def authenticate(self, call: Call, realm: str, rest: str) -> Reply:
-        if call.method != "POST" or rest:
-            raise MethodNotAllowed("log in with POST")
-        await call.body()
-        username, password = call.header(USERNAME_HEADER), call.header(PASSWORD_HEADER)
-        if username is None or password is None:
-            raise AccessDenied(f"log in with the headers {USERNAME_HEADER} and {PASSWORD_HEADER}")
-        call.attempt.operation = "authenticate"
-        call.attempt.realm = realm
-        session = await self._sessions.login(
-            realm, username, Secret(password), call.attempt.address
-        )
-        call.attempt.principal = session.principal
-        return Reply(
-            {"tokenId": session.id.reveal(), "successUrl": AFTER_LOGIN, "realm": realm},
-            headers={"Set-Cookie": self._cookie(session)},
-        )
 
     async def sessions(self, call: Call, realm: str, rest: str) -> Reply:
         """validate, logout and getSessionInfo of the session named in path, query, body or head."""
@@ -50,7 +31,7 @@ class Logins:
         call.attempt.operation = f"session {(call.action or '')[:32]}"
         session = await self._sessions.find(session_id)
         if session is not None:
-            call.attempt.principal, call.attempt.realm = session.principal, session.realm
+            call.attempt.principal, call.attempt.realm = session.account, session.realm
         if call.action == "validate":
             return Reply(_validated(session))
         if call.action not in ("logout", "getSessionInfo"):
@@ -75,11 +56,6 @@ class Logins:
                 "fullLoginURL": f"/json{_realm_path(session.realm)}/authenticate",
             }
         )
-
-    def _cookie(self, session: Session) -> str:
-        secure = "; Secure" if self._http.tls != "off" else ""
-        value = quote(session.id.reveal(), safe="")
-        return f"{self._http.cookie_name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
 
 def _session_id(call: Call, rest: str, body: Mapping[str, Any]) -> Secret | None:
@@ -107,7 +83,7 @@ def _info(session: Session) -> dict[str, Any]:
         "latestAccessTime": _iso(session.last_access_at),
         "maxIdleExpirationTime": _iso(session.idle_expires_at),
         "maxSessionExpirationTime": _iso(session.life_expires_at),
-        "properties": {},
+        "properties": _properties(session),
     }
 
 
@@ -115,9 +91,25 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _properties(session: Session) -> dict[str, str]:
+    """Who checked the login, by AM's names; of a foreign subject the account, which no local user
+    can have."""
+    if session.origin is None:
+        return {}
+    kind, _, name = session.origin.target.partition("|")
+    found = {"Service" if kind == SERVICE else "AuthType": name}
+    if session.foreign is not None:
+        found["Principal"] = session.foreign
+    return found
+
+
 def _universal_id(session: Session) -> str:
+    """A foreign subject's is never that of the local user of the same name."""
     realm = "".join(f",o={name}" for name in reversed(session.realm.strip("/").split("/")) if name)
-    return f"id={session.principal},ou=user{realm},ou=am-config"
+    name = session.principal
+    if session.foreign is not None:
+        name = _DN_SPECIAL.sub(r"\\\1", session.foreign)  # RFC 4514, section 2.4
+    return f"id={name},ou=user{realm},ou=am-config"
 
 
 def _realm_path(realm: str) -> str:

@@ -77,6 +77,17 @@ ENVELOPE = Section(
             "between STS and AM are gone. `/json/authenticate` and `/json/sessions` answer as AM.",
             tested("http/test_login::test_login", "http/test_sessions::test_validate"),
         ),
+        supported(
+            "`/json/authenticate` step by step",
+            "`authId` and `callbacks` (name and password callbacks) until all is known; "
+            "`authIndexType` `service` and `module`.",
+            Asked("POST", "/json/authenticate", 200, members=("authId", "callbacks")),
+            tested(
+                "authentication/authenticate/test_authenticate::test_what_a_login_asks",
+                "authentication/authenticate/test_authenticate::test_a_chain_asked_step_by_step",
+                "authentication/authenticate/test_authenticate::test_targets_that_are_not_there",
+            ),
+        ),
         better(
             "errors",
             "`code`, `reason`, `message`, and `detail` where there is more to say. Messages are "

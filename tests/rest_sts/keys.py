@@ -132,24 +132,29 @@ DEPLOYMENT = Section(
         ),
         better(
             TARGETS,
-            "Required, may be `{}`. Targets are stored and told to a plug-in that validates the "
-            "type; passwords, ID tokens and certificates are checked by the broker itself. "
-            "Custom types survive a reload.",
+            "Required, may be `{}`. Each target is a [chain or module](authentication.md) of the "
+            "realm, which may add a second factor; a type without one is checked by the realm's "
+            "default, else by the broker itself. Custom types survive a reload.",
             Kept({}),
             Kept(target("API_KEY", key="value")),
             Ruled(),
+            tested("http/test_authentication::test_published_as_am_writes_it"),
+            tested("http/test_authentication::test_names_that_exports_use"),
         ),
         supported(
             "mapping-auth-index-type",
-            "`service`, `module`, `user`, `role` or `level`.",
+            "`service` (a chain) and `module`. `user`, `role` and `level` are kept, and input that "
+            "they would check is a 400.",
             Kept(target(kind="service"), key=TARGETS),
             Ruled(),
+            tested("http/test_authentication::test_unknown_targets"),
         ),
         supported(
             "mapping-auth-index-value",
-            "Required in each mapping.",
+            "Required in each mapping; input is a 400 while the realm has nothing of that name.",
             Kept(target(), key=TARGETS),
             Ruled(),
+            tested("http/test_authentication::test_unknown_targets"),
         ),
         supported(
             "mapping-context",

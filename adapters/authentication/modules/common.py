@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from adapters.instances.members import Members
+from broker.authentication import PASSWORD_PROMPT, USERNAME_PROMPT, Evidence, Prompt
 
 
 def whole_within(members: Members, key: str, default: int, most: int) -> int:
@@ -32,3 +33,9 @@ def file_inside(members: Members, key: str, folder: Path) -> Path | None:
         members.wrong(key, "there is no such file in the folder of the authentication modules")
         return None
     return path
+
+
+def missing(evidence: Evidence) -> tuple[Prompt, ...]:
+    """What is to be asked of somebody who sent no name, no password, or neither."""
+    given = ((USERNAME_PROMPT, evidence.username), (PASSWORD_PROMPT, evidence.password))
+    return tuple(prompt for prompt, value in given if value is None)

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adapters.authentication.kinds import Parts
+from adapters.authentication.modules.common import missing
 from adapters.instances.members import Members
-from broker.authentication import FAILED, AuthModule, Evidence, Identity
+from broker.authentication import (
+    FAILED,
+    AuthModule,
+    Evidence,
+    Identity,
+    MoreNeeded,
+)
 from broker.errors import AuthenticationFailed
 from broker.ports import Authenticator
 
@@ -25,7 +32,10 @@ class FilesModule:
         return frozenset()
 
     async def authenticate(self, evidence: Evidence, known: Identity | None) -> Identity:
-        """Raises AuthenticationFailed, TooManyAttempts (administrators) and Unavailable."""
+        """Raises AuthenticationFailed, MoreNeeded where name or password did not come, and
+        Unavailable."""
+        if needed := missing(evidence):
+            raise MoreNeeded(needed, detail="no name and password came")
         if not evidence.username or not evidence.password:
             raise AuthenticationFailed(FAILED, detail="no name and password came")
         user = await self.authenticator.authenticate(

@@ -11,7 +11,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from adapters.authentication.modules.ldap import ber, protocol
@@ -20,6 +20,10 @@ from adapters.authentication.modules.ldap.protocol import Code, Entry, Result, S
 from adapters.nearness import is_near
 
 MAX_MESSAGE = 1024 * 1024
+MAX_SKIPPED = 64 * MAX_MESSAGE
+"""Of one message that is too large: whoever announces more does not speak LDAP."""
+MAX_ID_BYTES = 6
+"""Tag, length and up to four bytes: the number of a message (RFC 4511, section 4.1.1.1)."""
 MAX_ADDRESSES = 8
 """Of one host that are tried."""
 MAX_ANSWER = 8 * MAX_MESSAGE
@@ -28,12 +32,27 @@ MAX_ENTRIES = 2_000
 """Of one search; ``Scope`` and the filter make it a handful."""
 
 
+ANSWERS = {
+    protocol.BIND: protocol.BOUND,
+    protocol.SEARCH: protocol.DONE,
+    protocol.EXTENDED: protocol.EXTENDED_ANSWER,
+}
+"""What ends each operation: an answer of another kind is none."""
+
+BEFORE_TLS = "it sent something between its answer to StartTLS and TLS"
+
+
 class Lost(Exception):
     """The directory cannot be talked to: it is away, broken, or not who it should be."""
 
 
 class Unable(Exception):
     """The directory answers, and not to this question: another one may."""
+
+
+class Unreadable(Exception):
+    """What was found is too much, or no entry. Other questions are answered as before: nobody is to
+    make a directory unusable for all by what his own entry holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,9 @@ class Address:
 @dataclass(slots=True)
 class _Waiting:
     done: asyncio.Future[Result]
-    entries: list[Entry]
+    ends: int
+    """The tag of the answer that ends it."""
+    entries: list[Entry] = field(default_factory=list)
     size: int = 0
 
 
@@ -60,6 +81,8 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
+        self._to_skip = 0
+        self._hushed = False
         self._waiting: dict[int, _Waiting] = {}
         self._last = 0
         self._lost: str | None = None
@@ -95,19 +118,21 @@ class Connection(asyncio.Protocol):
         most: int,
         seconds: int,
     ) -> tuple[Result, list[Entry]]:
-        """The entries found, and how it ended. Raises Lost."""
+        """The entries found, and how it ended. Raises Lost and Unreadable."""
         asked = protocol.search(base, scope, filter_, attributes, most=most, seconds=seconds)
         return await self._asked(asked)
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """From here on everything is encrypted (RFC 4511, section 4.14). Raises Lost."""
+        self._hushed = True
         result, _ = await self._asked(protocol.start_tls())
         if result.code != Code.SUCCESS:
             raise Lost(f"it refuses StartTLS (result code {result.code})")
         transport = self._transport
         # What came with the answer came before TLS: nobody vouches for it.
         if transport is None or self._buffer or self.closed:
-            raise Lost("it sent something between its answer to StartTLS and TLS")
+            raise Lost(BEFORE_TLS)
+        self._hushed = False
         loop = asyncio.get_running_loop()
         upgraded = await loop.start_tls(transport, self, context, server_hostname=host)
         if upgraded is None:
@@ -126,11 +151,11 @@ class Connection(asyncio.Protocol):
             raise Lost(self._lost or "it is not open")
         self._last += 1
         number, loop = self._last, asyncio.get_running_loop()
-        waiting = self._waiting[number] = _Waiting(loop.create_future(), [])
+        waiting = self._waiting[number] = _Waiting(loop.create_future(), ANSWERS[operation[0]])
         self._transport.write(protocol.message(number, operation, *controls))
         try:
             result = await waiting.done
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Unreadable):
             self._give_up(number, operation)
             raise
         finally:
@@ -156,6 +181,10 @@ class Connection(asyncio.Protocol):
         self._fail(f"it closed the connection{f': {exc}' if exc else ''}")
 
     def data_received(self, data: bytes) -> None:
+        if self._to_skip:
+            skipped = min(self._to_skip, len(data))
+            self._to_skip -= skipped
+            data = data[skipped:]
         self._buffer += data
         try:
             self._read()
@@ -166,13 +195,28 @@ class Connection(asyncio.Protocol):
         at = 0
         while not self.closed and (found := ber.head(self._buffer, at)) is not None:
             tag, start, end = found
-            if tag != ber.SEQUENCE or end - at > MAX_MESSAGE:
-                raise Malformed(f"no message, or one of more than {MAX_MESSAGE} bytes")
-            if end > len(self._buffer):
+            if tag != ber.SEQUENCE or end - at > MAX_SKIPPED:
+                raise Malformed(f"no message, or one of more than {MAX_SKIPPED} bytes")
+            if end - at > MAX_MESSAGE:
+                if len(self._buffer) < start + MAX_ID_BYTES:
+                    break
+                self._oversized(bytes(self._buffer[start : start + MAX_ID_BYTES]))
+                self._to_skip = max(end - len(self._buffer), 0)
+            elif end > len(self._buffer):
                 break
-            self._message(bytes(self._buffer[start:end]))
+            else:
+                self._message(bytes(self._buffer[start:end]))
             at = end
         del self._buffer[:at]
+
+    def _oversized(self, begin: bytes) -> None:
+        """A message that is not read: whoever waits for it hears so, and nobody else."""
+        waiting = self._waiting.get(ber.Reader(begin).whole())
+        if waiting is None or waiting.done.done():
+            return
+        if waiting.ends != protocol.DONE:
+            raise Malformed(f"an answer of more than {MAX_MESSAGE} bytes")
+        waiting.done.set_exception(Unreadable(f"its entry is over {MAX_MESSAGE} bytes"))
 
     def _message(self, content: bytes) -> None:
         number, tag, operation, controls = protocol.opened(content)
@@ -181,16 +225,26 @@ class Connection(asyncio.Protocol):
             return
         waiting = self._waiting.get(number)
         if waiting is None or waiting.done.done():
+            if self._hushed:
+                raise Malformed(BEFORE_TLS)
             return
-        if tag == protocol.ENTRY:
-            waiting.size += len(operation)
-            if len(waiting.entries) >= MAX_ENTRIES or waiting.size > MAX_ANSWER:
-                raise Malformed("more entries than asked for")
-            waiting.entries.append(protocol.entry(operation))
-        elif tag in (protocol.BOUND, protocol.DONE, protocol.EXTENDED_ANSWER):
+        if tag == waiting.ends:
             waiting.done.set_result(protocol.result(operation, controls))
+        elif tag == protocol.ENTRY and waiting.ends == protocol.DONE:
+            self._entry(waiting, operation)
         elif tag != protocol.REFERENCE:  # a pointer to another directory, which nobody follows
             raise Malformed(f"an answer of tag {tag:#x}")
+
+    def _entry(self, waiting: _Waiting, operation: bytes) -> None:
+        waiting.size += len(operation)
+        try:
+            if len(waiting.entries) >= MAX_ENTRIES or waiting.size > MAX_ANSWER:
+                raise Unreadable("it found more than is looked at")
+            waiting.entries.append(protocol.entry(operation))
+        except Malformed as error:
+            waiting.done.set_exception(Unreadable(f"what it found is no entry: {error}"))
+        except Unreadable as error:
+            waiting.done.set_exception(error)
 
     def _fail(self, why: str) -> None:
         if self._lost is None:
@@ -223,6 +277,8 @@ async def connected(
             raise Lost(f"its certificate is not accepted: {error.verify_message}") from None
         except OSError as error:
             raise Lost(f"no connection: {error.strerror or type(error).__name__}") from None
+        except UnicodeError:
+            raise Lost("no connection: its name is none that can be looked up") from None
     return connection
 
 

@@ -13,6 +13,7 @@ from adapters.authentication.modules.ldap.connection import (
     Connection,
     Lost,
     Unable,
+    Unreadable,
     connected,
 )
 from adapters.authentication.modules.ldap.logins import Place
@@ -21,7 +22,8 @@ from adapters.authentication.modules.ldap.pool import Pool
 from adapters.authentication.modules.ldap.protocol import Code, Entry, Result, Scope
 from adapters.authentication.modules.ldap.servers import DOWN, Server, Servers
 from adapters.authentication.modules.ldap.verdicts import REFUSED
-from broker.errors import Unavailable
+from broker.authentication import FAILED
+from broker.errors import AuthenticationFailed, Unavailable
 
 MAX_LOGINS = 64
 """Checked at a time by one module; more of them wait their turn."""
@@ -68,7 +70,7 @@ class Directory:
     ) -> list[Entry]:
         """What is found, each entry once, ``most`` of each search.
 
-        Raises Truncated and Unavailable.
+        Raises Truncated, AuthenticationFailed for what cannot be read, and Unavailable.
         """
 
         async def ask(server: Server) -> list[Entry]:
@@ -80,7 +82,7 @@ class Directory:
             return [entry for entries in found for entry in entries]
 
         found = await self._servers.asked(ask, deadline)
-        return list({entry.dn.casefold(): entry for entry in found}.values())
+        return list({entry.dn: entry for entry in found}.values())
 
     async def bound(self, dn: str, password: str, deadline: float) -> Result:
         """What a server says to a name and a password. Raises Unavailable."""
@@ -117,6 +119,9 @@ class Directory:
                 await connection.search(
                     "", Scope.BASE, logins.EVERYBODY, (), most=1, seconds=1
                 )  # the root DSE, which every directory shows
+            except Unreadable as odd:
+                connection.close()
+                raise Lost(str(odd)) from None
             except BaseException:
                 connection.close()
                 raise
@@ -133,18 +138,21 @@ class Directory:
         deadline: float,
     ) -> list[Entry]:
         left = deadline - asyncio.get_running_loop().time()
-        result, entries = await connection.search(
-            place.base,
-            place.scope,
-            place.filter,
-            attributes,
-            most=most,
-            seconds=max(1, math.ceil(left)),
-        )
+        try:
+            result, entries = await connection.search(
+                place.base,
+                place.scope,
+                place.filter,
+                attributes,
+                most=most,
+                seconds=max(1, math.ceil(left)),
+            )
+        except Unreadable as odd:
+            raise AuthenticationFailed(FAILED, detail=str(odd)) from None
         if result.code == Code.SIZE_LIMIT:
             raise Truncated
         if result.code not in _FOUND:
             raise Unable(f"a search failed (result code {result.code})")
-        if not all(entry.dn for entry in entries):
+        if not all(entry.dn.strip() for entry in entries):
             raise Lost("it found an entry without a name")
         return entries

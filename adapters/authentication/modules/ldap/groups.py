@@ -18,6 +18,7 @@ MAX_AT_ONCE = 50
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 """Active Directory's rule that follows members of members by itself (MS-ADTS, 3.1.1.3.4.4.3)."""
 MEMBER_OF = "memberOf"
+RANGE = f"{MEMBER_OF.lower()};range="
 
 
 class TooMany(Exception):
@@ -127,5 +128,8 @@ class _Walk:
 
 
 def _said(entry: Entry) -> dict[str, str]:
+    """Raises TooMany where Active Directory shows only a part (MS-ADTS, section 3.1.1.3.1.3.3)."""
+    if any(each.startswith(RANGE) for each in entry.values):
+        raise TooMany("the account is in more groups than the directory shows")
     values = [each.decode(errors="replace") for each in entry.values.get(MEMBER_OF.lower(), ())]
     return {dn.casefold(): dn for dn in values}

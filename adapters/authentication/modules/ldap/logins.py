@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adapters.authentication.modules.ldap import filters, names
-from adapters.authentication.modules.ldap.options import SID, Form, Options
+from adapters.authentication.modules.ldap.options import Form, Options, sid
 from adapters.authentication.modules.ldap.protocol import Scope
 
 MAX_LOGIN_LENGTH = 256
@@ -50,10 +50,10 @@ def password_problem(password: str) -> str | None:
 def places(login: str, options: Options) -> tuple[Place, ...] | str:
     """The searches that find who logs in so, or why there are none."""
     forms = options.forms
-    if Form.SID in forms and SID.fullmatch(login):
-        return _everywhere(filters.equal(options.sid_attribute, sid(login)), login, options)
+    if Form.SID in forms and (octets := sid(login)) is not None:
+        return _everywhere(filters.equal(options.sid_attribute, octets), login, options)
     if Form.DN in forms and "=" in login:
-        return _entry(login, options)
+        return entry(login, options)
     if Form.DOMAIN in forms and "\\" in login:
         domain, _, name = login.partition("\\")
         return _in_domain(domain, name, options)
@@ -65,16 +65,6 @@ def places(login: str, options: Options) -> tuple[Place, ...] | str:
     if Form.NAME not in forms:
         return "no form of login that this module takes"
     return _by_name(login, options)
-
-
-def sid(text: str) -> bytes:
-    """The octets of a SID (MS-DTYP, section 2.4.2.2); parts too large give one that nobody has."""
-    _, revision, authority, *parts = text.split("-")
-    return (
-        bytes((int(revision), len(parts)))
-        + (int(authority) % 2**48).to_bytes(6, "big")
-        + b"".join((int(part) % 2**32).to_bytes(4, "little") for part in parts)
-    )
 
 
 def _by_name(login: str, options: Options) -> tuple[Place, ...]:
@@ -97,12 +87,18 @@ def _in(base: str | None, wanted: bytes, login: str, options: Options) -> tuple[
     return (_place(base, wanted, login, options),)
 
 
-def _entry(login: str, options: Options) -> tuple[Place, ...] | str:
+def entry(login: str, options: Options) -> tuple[Place, ...] | str:
+    """The search for an entry by its name, or why there is none."""
     if names.parsed(login) is None:
         return "the name is no distinguished name"
     if not any(names.below(login, base) for base in options.bases):
         return "the distinguished name is not below a search base"
     return (Place(login, Scope.BASE, _and(EVERYBODY, login, options)),)
+
+
+def matching(wanted: bytes, options: Options) -> tuple[Place, ...]:
+    """The searches for those whom a filter means, among all who may log in."""
+    return _everywhere(wanted, "", options)
 
 
 def _everywhere(wanted: bytes, login: str, options: Options) -> tuple[Place, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from adapters.authentication.modules.ldap import groups, logins, names, profile
 from adapters.authentication.modules.ldap.directory import AMBIGUOUS, Directory, Truncated
-from adapters.authentication.modules.ldap.options import Mode, Options, Source
+from adapters.authentication.modules.ldap.options import Mode, Options
+from adapters.authentication.modules.ldap.people import Searching, name_of, profile_of
 from adapters.authentication.modules.ldap.protocol import Entry
 from adapters.authentication.modules.ldap.verdicts import refusal, warning
 from adapters.authentication.modules.subjects import Subjects
@@ -71,7 +72,15 @@ class LdapModule:
             raise AuthenticationFailed(FAILED, detail=problem)
         async with self._turn() as deadline:
             entry = await self._meant(name, deadline)
-            return self._named(entry), await self._profile(entry, deadline)
+            return name_of(entry, self._options), await self._profile(entry, deadline)
+
+    @contextlib.asynccontextmanager
+    async def asking(self, attributes: Sequence[str]) -> AsyncIterator[Searching]:
+        """The directory for principal resolution, for as long as one login may take."""
+        async with self._turn() as deadline:
+            yield Searching(
+                self._options, self._directory, self._subjects, tuple(attributes), deadline
+            )
 
     async def close(self) -> None:
         await self._directory.close()
@@ -138,31 +147,13 @@ class LdapModule:
             return self._options.decoy_dn
         return f"uid={names.escaped(login)},{self._options.bases[0]}"
 
-    def _named(self, entry: Entry) -> str:
-        """Its name. Raises AuthenticationFailed."""
-        found = profile.name(entry, self._options)
-        if found is None:
-            detail = f"{self._options.name_attribute} of the entry is not exactly one name"
-            raise AuthenticationFailed(FAILED, detail=detail)
-        return found
-
     async def _profile(self, entry: Entry, deadline: float) -> dict[str, tuple[str, ...]]:
-        """Its attributes and groups. Raises AuthenticationFailed for a disabled account."""
-        why = profile.disabled(entry, self._options)
-        if why is not None:
-            raise AuthenticationFailed(FAILED, detail=why)
-        attributes = profile.attributes(entry, self._options)
-        if self._options.groups.source is not Source.NONE:
-            try:
-                found = await groups.names(entry, self._options, self._directory, deadline)
-            except groups.TooMany as error:
-                raise AuthenticationFailed(FAILED, detail=str(error)) from None
-            attributes[self._options.groups.profile] = found
-        return attributes
+        return await profile_of(entry, self._options, self._directory, deadline)
 
     async def _identity(self, entry: Entry, deadline: float) -> Identity:
         attributes = await self._profile(entry, deadline)
-        return await self._subjects.identity(self._named(entry), attributes, PASSWORD)
+        name = name_of(entry, self._options)
+        return await self._subjects.identity(name, attributes, PASSWORD)
 
 
 def _credentials(evidence: Evidence) -> tuple[str, str]:

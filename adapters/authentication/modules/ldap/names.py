@@ -8,7 +8,7 @@ MAX_DN_LENGTH = 1024
 MAX_RDNS = 32
 
 _HEX = re.compile(r"[0-9A-Fa-f]{2}")
-_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-2](\.[0-9]+)+")
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-2](\.(0|[1-9][0-9]*))+")
 _SPECIAL = frozenset('"+,;<>')
 
 
@@ -16,7 +16,8 @@ def parsed(text: str) -> tuple[tuple[str, str], ...] | None:
     """The parts of a name, each its type and value in lower case, spaces around them left out.
 
     None for what is no name, or one that nobody needs: with several values in a part, with a value
-    in hexadecimal, too long.
+    in hexadecimal, with an escaped letter or digit (each would double the ways to write one name,
+    and failed logins are counted by how it was written), too long.
     """
     if not text or len(text) > MAX_DN_LENGTH:
         return None
@@ -26,7 +27,7 @@ def parsed(text: str) -> tuple[tuple[str, str], ...] | None:
         read = _value(_bare(value))
         if not sign or not _TYPE.fullmatch(kind.strip(" ")) or not read:
             return None
-        found.append((kind.strip(" ").lower(), read.casefold()))
+        found.append((kind.strip(" ").lower(), read.lower()))  # ß and ss are two names
     return tuple(found) if len(found) <= MAX_RDNS else None
 
 
@@ -75,7 +76,10 @@ def _value(text: str) -> str | None:
         if sign == "\\":
             pair = text[at + 1 : at + 3]
             if _HEX.fullmatch(pair):
-                found += bytes.fromhex(pair)
+                octet = bytes.fromhex(pair)
+                if octet.isalnum():
+                    return None
+                found += octet
                 at += 3
                 continue
             at += 1

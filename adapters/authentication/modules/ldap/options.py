@@ -25,7 +25,8 @@ DN = "dn"
 BINARY = frozenset({"objectguid", "objectsid", "jpegphoto", "usercertificate;binary"})
 """Attributes that are no text whatever the document says."""
 
-SID = re.compile(r"S-1-[0-9]{1,14}(-[0-9]{1,10}){1,15}")
+_SID = re.compile(r"S-1-(0|[1-9][0-9]{0,14})(-(0|[1-9][0-9]{0,9})){1,15}")
+"""As it is written, and in one way only: zeros before a number would be as many names of one."""
 
 
 class Bind(StrEnum):
@@ -59,6 +60,22 @@ class Source(StrEnum):
     MEMBER_OF = "member_of"
     MEMBER = "member"
     MATCHING_RULE = "matching_rule"
+
+
+
+def sid(text: str) -> bytes | None:
+    """The octets of a SID (MS-DTYP, section 2.4.2.2); None for what is none."""
+    if _SID.fullmatch(text) is None:
+        return None
+    _, revision, authority, *parts = text.split("-")
+    try:
+        return (
+            bytes((int(revision), len(parts)))
+            + int(authority).to_bytes(6, "big")
+            + b"".join(int(part).to_bytes(4, "little") for part in parts)
+        )
+    except OverflowError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

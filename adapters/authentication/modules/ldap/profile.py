@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 from adapters.authentication.modules.ldap.options import DN, Options
 from adapters.authentication.modules.ldap.protocol import Entry
@@ -40,14 +41,21 @@ def name(entry: Entry, options: Options) -> str | None:
 
 def attributes(entry: Entry, options: Options) -> dict[str, tuple[str, ...]]:
     """By profile name, what is there; binary values in base64, what is no text left out."""
+    return read(entry, options.attributes, options.binary)
+
+
+def read(
+    entry: Entry, attributes: Mapping[str, str], binary: frozenset[str]
+) -> dict[str, tuple[str, ...]]:
+    """The same of other attributes, by the names that they are to have."""
     found: dict[str, tuple[str, ...]] = {}
-    for key, attribute in options.attributes.items():
+    for key, attribute in attributes.items():
         lower = attribute.lower()
         if lower == DN:
             found[key] = (entry.dn,)
             continue
         small = (each for each in entry.values.get(lower, ()) if len(each) <= MAX_VALUE_BYTES)
-        texts = (_text(each, lower in options.binary) for each in small)
+        texts = (_text(each, lower in binary) for each in small)
         values = tuple(text for text in texts if text is not None)
         if values:
             found[key] = values

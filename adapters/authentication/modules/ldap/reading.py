@@ -64,7 +64,7 @@ def _address(url: str) -> Address | None:
         return None
     if parts.scheme == "ldapi":
         path = unquote(parts.netloc) or unquote(parts.path)
-        return Address(url, path=path) if path.startswith("/") else None
+        return Address(url, path=path) if path.startswith("/") and path.isprintable() else None
     host = parts.hostname or ""
     if parts.scheme not in PORTS or not _is_host(host) or parts.path not in ("", "/"):
         return None

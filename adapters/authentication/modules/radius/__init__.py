@@ -22,4 +22,4 @@ class RadiusKind:
         linked = members.flag(LINK)
         if linked and found.use is configuration.Use.OTP:
             members.wrong(LINK, "a second factor is that of whom a module before it knows")
-        return RadiusModule(name, found, Subjects(name, realm, linked, parts.users))
+        return RadiusModule(name, found, Subjects(name, realm, linked, parts.users), parts.metrics)

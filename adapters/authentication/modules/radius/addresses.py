@@ -64,7 +64,10 @@ class Addresses:
         loop = asyncio.get_running_loop()
         until, found = self._found.get(host, (0.0, ""))
         if loop.time() >= until:
-            told = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+            try:
+                told = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+            except UnicodeError:
+                raise OSError("its name is none that can be looked up") from None
             found = str(told[0][4][0])
             if is_near(found) and not is_near(host):
                 raise OSError("its name leads to this machine: write localhost or the address")

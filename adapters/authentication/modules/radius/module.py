@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from adapters.authentication.modules.common import missing
 from adapters.authentication.modules.radius.addresses import Address
 from adapters.authentication.modules.radius.attributes import PROMPT, USER_NAME
 from adapters.authentication.modules.radius.configuration import Configuration, Use
@@ -24,6 +25,7 @@ from adapters.authentication.modules.radius.packets import (
 )
 from adapters.authentication.modules.radius.servers import Manner, Servers
 from adapters.authentication.modules.subjects import Subjects, is_name
+from adapters.telemetry.metrics import Metrics
 from broker.authentication import (
     FAILED,
     OTP_PROMPT,
@@ -57,7 +59,9 @@ class RadiusModule:
 
     headers: frozenset[str] = frozenset()
 
-    def __init__(self, name: str, configuration: Configuration, subjects: Subjects) -> None:
+    def __init__(
+        self, name: str, configuration: Configuration, subjects: Subjects, metrics: Metrics
+    ) -> None:
         self.name = name
         self._configuration = configuration
         self._subjects = subjects
@@ -65,6 +69,7 @@ class RadiusModule:
             name,
             configuration.servers,
             Manner(configuration.secret, configuration.tries, configuration.signed_answers),
+            metrics,
         )
 
     @property
@@ -103,7 +108,7 @@ class RadiusModule:
                 raise MoreNeeded((OTP_PROMPT,), {"user": known.name})
             return self._turn(known.name, evidence.otp, evidence)
         if evidence.username is None or evidence.password is None:
-            raise AuthenticationFailed(FAILED, detail="no name and password came")
+            raise MoreNeeded(missing(evidence), detail="no name and password came")
         return self._turn(evidence.username, evidence.password, evidence)
 
     def _resumed(self, evidence: Evidence, known: Identity | None) -> Turn:

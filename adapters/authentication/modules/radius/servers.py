@@ -13,6 +13,7 @@ from adapters.authentication.modules.radius import exchange
 from adapters.authentication.modules.radius.addresses import Address, Addresses
 from adapters.authentication.modules.radius.exchange import Silent
 from adapters.authentication.modules.radius.packets import Answer, Login, Request
+from adapters.telemetry.metrics import Metrics
 from broker.errors import Unavailable
 from broker.model import Secret
 
@@ -45,11 +46,14 @@ class Servers:
     ``dropped`` counts datagrams that were no answers, by what was wrong with them.
     """
 
-    def __init__(self, module: str, addresses: Sequence[Address], manner: Manner) -> None:
+    def __init__(
+        self, module: str, addresses: Sequence[Address], manner: Manner, metrics: Metrics
+    ) -> None:
         self.dropped: Counter[str] = Counter()
         self._module = module
         self._servers = tuple(addresses)
         self._manner = manner
+        self._metrics = metrics
         self._addresses = Addresses()
         self._avoided: dict[Address, float] = {}
         self._waiting = 0
@@ -119,6 +123,7 @@ class Servers:
     def _count(self, server: Address, dropped: Counter[str]) -> None:
         self.dropped.update(dropped)
         for why, times in dropped.items():
+            self._metrics.count_dropped(why, times)
             _log.warning(
                 "radius_answer_dropped",
                 module=self._module,

@@ -94,7 +94,11 @@ def step(document: Mapping[str, Any]) -> Step:
     for each in callbacks:
         _check(each)
     found = Step({"authId": auth_id, "callbacks": callbacks})
-    if len(found.text) > MAX_STEP_LENGTH:
+    try:
+        length = len(found.text)
+    except orjson.JSONEncodeError:  # it nests deeper than can be written again
+        raise down("its step cannot be kept") from None
+    if length > MAX_STEP_LENGTH:
         raise down(f"its step is over {MAX_STEP_LENGTH} characters")
     return found
 

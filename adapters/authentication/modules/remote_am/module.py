@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from adapters.authentication.modules.common import missing
 from adapters.authentication.modules.remote_am import callbacks
 from adapters.authentication.modules.remote_am.api import Api, is_session
 from adapters.authentication.modules.remote_am.callbacks import Given, Step
@@ -118,6 +119,8 @@ class RemoteAmModule:
             return await self._followed(told, Given(), rounds, ("pwd", "otp"))
         if evidence.username is not None or evidence.password is not None:
             return await self._by_password(evidence)
+        if evidence.id_token is None and evidence.certificate is None:
+            raise MoreNeeded(missing(evidence), detail="nothing came that it could check")
         head = _token_head(evidence)
         return await self._followed(await self._api.authenticate(head), Given(), 0, ())
 

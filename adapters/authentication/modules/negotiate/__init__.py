@@ -1,0 +1,1 @@
+"""``negotiate``: Kerberos single sign-on over HTTP (SPNEGO, RFC 4559)."""
