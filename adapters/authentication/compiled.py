@@ -9,8 +9,10 @@ from types import MappingProxyType
 import structlog
 
 from adapters.authentication import draft
+from adapters.authentication.counted import CountedModule
 from adapters.authentication.draft import MODULE, SERVICE, Document, Drafts
 from adapters.authentication.held import AbsentModule, HeldModule
+from adapters.authentication.principals.wrapping import Resolutions
 from broker.authentication import Authentication, AuthModule
 from broker.chains import Alone, Chain
 from broker.errors import InvalidModule, InvalidRequest
@@ -81,14 +83,22 @@ class Realm:
             name: _made(realm, {"name": name, "kind": kind}, drafts)
             for name, kind in BUILTIN_MODULES.items()
         }
-        named.update({name: held for name, (_, held) in own.items()})
+        resolutions = Resolutions(realm, own, drafts.parts.users)
+        for name, (document, held) in own.items():
+            named[name] = resolutions.module(held, document)
+        kinds = {**BUILTIN_MODULES, **{name: str(own[name][0]["kind"]) for name in own}}
+        named = {
+            name: CountedModule(module, kinds[name], drafts.parts.metrics)
+            for name, module in named.items()
+        }
         targets: dict[tuple[str, str], Authentication] = {
             (MODULE, name): Alone(module) for name, module in named.items()
         }
         for name, module in BUILTIN_CHAINS.items():
             targets[SERVICE, name] = Alone(named[module])
         for name, document in chains.items():
-            targets[SERVICE, name] = _chain(name, document, named)
+            chain = _chain(name, document, named)
+            targets[SERVICE, name] = resolutions.target(chain, document)
         return cls(targets, MappingProxyType(draft.defaults(defaults)), own, frozenset(chains))
 
     def target(self, named: AuthTarget | None, token_type: TokenType) -> Authentication | None:

@@ -15,11 +15,12 @@ from adapters.authentication.draft import Document, Drafts
 from adapters.authentication.files import Entry
 from adapters.authentication.kinds import Kind, Parts
 from adapters.authentication.references import check, check_all
+from adapters.authentication.throttling import Throttled, Throttling
 from adapters.realm_documents import Following, Rows
 from adapters.realm_rows import Decoded, RealmRows, Words
 from broker.authentication import Authentication
 from broker.errors import InvalidModule, InvalidRequest, Unavailable
-from broker.model import TokenType
+from broker.model import USERNAME, TokenType
 from broker.output_options import AuthTarget
 from broker.ports import ConfigurationStore
 
@@ -49,8 +50,8 @@ WORDS = {
 class AuthenticationDirectory:
     """The modules, chains and defaults of all realms (port AuthTargets).
 
-    ``revision_key`` is shared by the brokers of a store. ``modules``, ``chains`` and ``defaults``
-    are what administrators change.
+    ``revision_key`` is shared by the brokers of a store. ``throttling`` counts failed logins.
+    ``modules``, ``chains`` and ``defaults`` are what administrators change.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class AuthenticationDirectory:
         kinds: Mapping[str, Kind],
         parts: Parts,
         revision_key: bytes,
+        throttling: Throttling | None = None,
     ) -> None:
         self._documents = kept(configuration)
         self._revision_key = revision_key
+        self._throttling = throttling
         self.drafts = Drafts(kinds, parts)
         self._builtin = Realm.builtin(self.drafts)
         self._following = Following(configuration, self._read_all)
@@ -92,6 +95,14 @@ class AuthenticationDirectory:
         """Who checks input of the type: as an instance names it, else the realm's default; None for
         the broker's own validator. Raises InvalidRequest if the realm has no such target, and
         Unavailable while nobody knows what it has: it may ask for more than a password."""
+        found = self._found(realm, token_type, named)
+        if found is None or self._throttling is None or token_type != USERNAME:
+            return found
+        return Throttled(found, self._throttling)
+
+    def _found(
+        self, realm: str, token_type: TokenType, named: AuthTarget | None
+    ) -> Authentication | None:
         found = self._realms.get(realm)
         if found is None:
             if not self._following.begun:
@@ -106,6 +117,10 @@ class AuthenticationDirectory:
     def default(self, realm: str, token_type: TokenType) -> AuthTarget | None:
         """What the realm names for a type of input."""
         return self._realms.get(realm, self._builtin).defaults.get(token_type)
+
+    def chains_of(self, realm: str) -> frozenset[str]:
+        """The names of the chains that the realm has, without the built-in ones."""
+        return self._realms.get(realm, self._builtin).chains
 
     # -- keeping up --------------------------------------------------------------------------
 

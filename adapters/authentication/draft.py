@@ -11,6 +11,9 @@
         { module = "codes", flag = "required" },
     ]
 
+    [principal]                             # in both: for whom a login stands
+    directory = "module|people"
+
     name = "USERNAME"                       # a default
     target = "service|twoFactor"            # or "module|staff"
 """
@@ -18,6 +21,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +29,7 @@ from typing import Any
 import orjson
 
 from adapters.authentication.kinds import Kind, Parts
+from adapters.authentication.principals import reading
 from adapters.instances.members import Members
 from adapters.nearness import NEARBY, leads_near
 from broker.authentication import AuthModule, Flag
@@ -40,13 +45,21 @@ REDACTED = "(unchanged)"
 CREST = ("_id", "_rev")
 """What a read shows besides; written back, it says nothing."""
 
+SHARED = ("name", "kind", reading.KEY)
+"""What modules of every kind may say."""
+
 TYPES = (USERNAME, OPENAM, OPENIDCONNECT, X509)
 """The types of input that modules check."""
 
 SERVICE, MODULE = "service", "module"
 FLAGS = tuple(flag.value for flag in Flag)
+DESTINATIONS = ("servers", "url", "starttls", "allow_plaintext", "ca_file")
+"""Who hears a module's secrets, and how well that is known."""
+
 MAX_LINKS = 20
 MAX_MODULE_BYTES = 64 * 1024  # as JSON
+
+WIDE_DOT = "\u3002"  # a dot of host names too: RFC 3490, section 3.1
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -84,6 +97,7 @@ class Drafts:
             if key not in CREST and members.value(key) is not None
         }
         _check_size(members, kept)
+        _check_secrets(members, kept, kind, old)
         if realm != ROOT_REALM and not from_file:
             _check_places(members, kept, old or {})
         self._made(realm, name, kind, kept, problems)
@@ -119,7 +133,8 @@ class Drafts:
         document: Document,
         problems: list[tuple[str, str]],
     ) -> AuthModule:
-        own = {key: value for key, value in document.items() if key not in ("name", "kind")}
+        reading.rule(document, problems)
+        own = {key: value for key, value in document.items() if key not in SHARED}
         return kind.module(name, realm, Members(own, "document", problems), self.parts)
 
 
@@ -127,16 +142,19 @@ def chain(_realm: str, state: Any, _old: Document | None = None) -> Document:
     """Raises InvalidModule with every problem."""
     problems: list[tuple[str, str]] = []
     members = Members(state, "document", problems)
-    members.only("name", "modules", *CREST)
+    members.only("name", "modules", reading.KEY, *CREST)
+    reading.rule(state if isinstance(state, Mapping) else {}, problems)
     name, links = _name(members), [_link(each) for each in members.objects("modules")]
     names = [each["module"] for each in links]
     if not 0 < len(links) <= MAX_LINKS:
         members.wrong("modules", f"name 1 to {MAX_LINKS} modules, each with its flag")
+    _check_size(members, {reading.KEY: members.value(reading.KEY)})
     if len(set(names)) < len(names):
         members.wrong("modules", "name each module once")
     if problems:
         raise InvalidModule(problems)
-    return {"name": name, "modules": links}
+    resolved = {reading.KEY: members.value(reading.KEY)} if members.given(reading.KEY) else {}
+    return {"name": name, "modules": links, **resolved}
 
 
 def _link(members: Members) -> dict[str, str]:
@@ -195,7 +213,7 @@ def _check_size(members: Members, state: Document) -> None:
         members.wrong("document", "write text, numbers, lists and objects as JSON has them")
         return
     if size > MAX_MODULE_BYTES:
-        members.wrong("document", f"a module takes {MAX_MODULE_BYTES} bytes at most")
+        members.wrong("document", f"a module or chain takes {MAX_MODULE_BYTES} bytes at most")
 
 
 def _check_places(members: Members, state: Document, old: Document) -> None:
@@ -220,8 +238,23 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _is_here(text: str) -> bool:
-    """A URL, or a host with or without its port; a Unix socket is always here."""
-    return text.startswith("ldapi:") or leads_near(text) or leads_near(f"//{text}")
+    """A URL, or a host with or without its port; a Unix socket is always here.
+
+    Read as generously as whoever connects: in any case, in wide letters (as IDNA reads them), with
+    blanks around it.
+    """
+    plain = unicodedata.normalize("NFKC", text).replace(WIDE_DOT, ".").strip().lower()
+    return plain.startswith("ldapi:") or leads_near(plain) or leads_near(f"//{plain}")
+
+
+def _check_secrets(
+    members: Members, state: Document, kind: Kind, old: Document | None
+) -> None:
+    """Whoever may not read a secret must not have it sent to a place of his choice either."""
+    moved = old is not None and any(state.get(key) != old.get(key) for key in DESTINATIONS)
+    for key in kind.secrets:
+        if moved and members.value(key) == REDACTED:
+            members.wrong(key, "where it goes has changed: write the secret again")
 
 
 def _unhidden(members: Members, key: str, kind: Kind, old: Document | None) -> Any:

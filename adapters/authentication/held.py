@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from broker.authentication import AuthModule, Evidence, Identity
 from broker.errors import Unavailable
 
@@ -25,9 +28,15 @@ class HeldModule:
         return self.inner.headers
 
     async def authenticate(self, evidence: Evidence, known: Identity | None) -> Identity:
+        async with self.used() as inner:
+            return await inner.authenticate(evidence, known)
+
+    @contextlib.asynccontextmanager
+    async def used(self) -> AsyncIterator[AuthModule]:
+        """The module itself, which stays open for as long."""
         self._waiting += 1
         try:
-            return await self.inner.authenticate(evidence, known)
+            yield self.inner
         finally:
             self._waiting -= 1
             if self._retired and not self._waiting:

@@ -8,14 +8,16 @@ entry point.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 from adapters.instances.members import Members
 from adapters.state_folder import CannotStart
+from adapters.telemetry.metrics import Metrics
 from broker.authentication import AuthModule
+from broker.factors import FactorStore
 from broker.ports import Authenticator, Clock, ReplayCache, UserStore
 
 GROUP = "remint.authentication_modules"
@@ -31,6 +33,8 @@ class Parts:
     clock: Clock
     folder: Path
     authenticator: Authenticator
+    factors: FactorStore
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Kind(Protocol):
@@ -56,10 +60,14 @@ class Kind(Protocol):
 def builtin() -> Mapping[str, Kind]:
     """The kinds that come with the broker, by name."""
     from adapters.authentication.modules.files import FilesKind
+    from adapters.authentication.modules.header.kind import HeaderKind
     from adapters.authentication.modules.ldap.kind import LdapKind
+    from adapters.authentication.modules.negotiate.kind import NegotiateKind
+    from adapters.authentication.modules.passcode import PasscodeKind
     from adapters.authentication.modules.radius import RadiusKind
     from adapters.authentication.modules.remote_am import RemoteAmKind
     from adapters.authentication.modules.tokens import CertificateKind, OidcKind, SessionKind
+    from adapters.authentication.modules.totp import TotpKind
 
     return {
         kind.name: kind
@@ -71,6 +79,10 @@ def builtin() -> Mapping[str, Kind]:
             CertificateKind(),
             OidcKind(),
             SessionKind(),
+            HeaderKind(),
+            NegotiateKind(),
+            TotpKind(),
+            PasscodeKind(),
         )
     }
 

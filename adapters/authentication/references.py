@@ -6,9 +6,13 @@ from adapters.authentication import draft
 from adapters.authentication.compiled import BUILTIN_CHAINS, BUILTIN_MODULES
 from adapters.authentication.document import CHAIN, DEFAULT, MODULE, MOST
 from adapters.authentication.draft import SERVICE
+from adapters.authentication.principals import reading
 from adapters.realm_documents import Rows
 from broker.errors import Conflict
 from broker.policy import shown
+
+DIRECTORY = "ldap"
+"""The kind of module that principals can be looked up in."""
 
 WORDS = {MODULE: "authentication modules", CHAIN: "authentication chains", DEFAULT: "defaults"}
 
@@ -26,9 +30,23 @@ def check_all(rows: Rows) -> None:
         if sum(key.startswith(part) for key in rows) > most:
             raise Conflict(f"a realm has {most} {WORDS[part]} at most")
     for key, row in rows.items():
+        _check_people(rows, key, row)
         for named in _names(key, row):
             if named not in rows and not _is_builtin(named):
                 raise Conflict(f"{_said(key)} names {_said(named)}, which is not there")
+
+
+def _check_people(rows: Rows, key: str, row: draft.Document) -> None:
+    """Raises Conflict if a row looks people up where there are none."""
+    people = reading.module_named(row)
+    if people is None:
+        return
+    kind = rows.get(MODULE + people, {}).get("kind")
+    if kind != DIRECTORY:
+        raise Conflict(
+            f"{_said(key)} looks people up in {_said(MODULE + people)}, which is no module of the "
+            f"kind {DIRECTORY} in this realm"
+        )
 
 
 def _check_removed(rows: Rows, gone: str) -> None:

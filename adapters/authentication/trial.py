@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from adapters.authentication.principals.wrapping import ResolvedTarget
+from adapters.authentication.throttling import Throttled
 from broker.authentication import (
     Authentication,
     AuthModule,
@@ -27,7 +29,8 @@ Answering = Callable[[tuple[Prompt, ...]], Awaitable[Mapping[str, Secret]]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one module said. ``seconds`` is the time it took, ``reason`` why it did not pass."""
+    """What one module said. ``seconds`` is the time it took, ``reason`` why it did not pass,
+    or what it did instead."""
 
     module: str
     verdict: str
@@ -66,7 +69,7 @@ class _Watched:
         except RemintError as error:
             self._note(_verdict(error), started, error.detail or error.sentence)
             raise
-        self._note("passed", started)
+        self._note("passed", started, found.note)
         return found
 
     def _note(self, verdict: str, started: float, reason: str = "") -> None:
@@ -85,6 +88,8 @@ def _verdict(error: RemintError) -> str:
 
 def links_of(target: Authentication) -> tuple[tuple[str, str], ...]:
     """The modules of a chain, or a module alone, each with its flag."""
+    if isinstance(target, ResolvedTarget | Throttled):
+        return links_of(target.inner)
     if isinstance(target, Chain):
         return tuple((link.module.name, link.flag.value) for link in target.links)
     return ((target.module.name, "alone"),) if isinstance(target, Alone) else ()
@@ -107,6 +112,8 @@ async def tried(target: Authentication, evidence: Evidence, answer: Answering) -
 
 
 def _watched(target: Authentication, steps: list[Step]) -> Authentication:
+    if isinstance(target, ResolvedTarget):
+        return target.around(_watched(target.inner, steps))
     if isinstance(target, Chain):
         links = (Link(_Watched(link.module, steps), link.flag) for link in target.links)
         return Chain(target.name, tuple(links))

@@ -22,13 +22,15 @@ class ClaimAttributes(Mapping[str, tuple[str, ...]]):
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
         value = self._claims[name]
+        if isinstance(value, str):
+            return (value,)
         values = value if isinstance(value, list) else [value]
         if len(values) > MAX_VALUES or not all(isinstance(v, str | int | float) for v in values):
             raise KeyError(name)
         return tuple(v if isinstance(v, str) else orjson.dumps(v).decode() for v in values)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._claims)
+        return (name for name in self._claims if name in self)
 
     def __len__(self) -> int:
-        return len(self._claims)
+        return sum(1 for _ in self)

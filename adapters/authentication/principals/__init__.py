@@ -1,0 +1,1 @@
+"""Whom a login stands for: principal resolution, an option of every module and chain."""
