@@ -13,7 +13,7 @@ import pytest
 from tests.project.source import ROOMS, ROOT, imported, product_files
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("ldap", "bench", "otel")
+EXTRAS = ("ldap", "kerberos", "bench", "otel")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 NODE_LOCKS = (
     "examples/clients/node/package-lock.json",
