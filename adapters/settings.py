@@ -6,14 +6,13 @@ at once, as does ``remint config check``; what it returns is frozen.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -23,7 +22,17 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from adapters import settings_values
+from adapters import settings_checks, settings_values
+from adapters.settings_http import Http
+from adapters.settings_logins import (
+    MAX_SECONDS,
+    Audit,
+    Authentication,
+    Passwords,
+    Section,
+    Sessions,
+    Throttling,
+)
 from adapters.settings_secrets import (
     PREFIX,
     file_variables,
@@ -33,7 +42,6 @@ from adapters.settings_secrets import (
 from broker.model import Secret
 
 CONFIG_VARIABLE = "REMINT_CONFIG"  # names the TOML file, as --config does
-MAX_SECONDS = 366 * 24 * 3600
 
 WORDS = {  # where the library's own speak of its insides
     "extra_forbidden": "no such setting",
@@ -51,45 +59,6 @@ class InvalidSettings(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Http(Section):
-    """The front door."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
-    public_url: str = Field(
-        default="", description="The realm's issuer; empty means the listening URL."
-    )
-    context_path: list[Annotated[str, AfterValidator(settings_values.context_path)]] = Field(
-        default=["/openam", "/am"], description="Prefixes accepted in front of every AM path."
-    )
-    cookie_name: Annotated[str, AfterValidator(settings_values.header_name)] = "iPlanetDirectoryPro"
-    tls: Literal["off", "offloaded", "on"] = Field(
-        default="off",
-        description="Binding beyond loopback needs on, or offloaded behind a TLS proxy.",
-    )
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_client_ca: Path | None = Field(
-        default=None, description="PEM; clients are asked for certificates that hang from these."
-    )
-    trusted_proxies: list[Annotated[str, AfterValidator(settings_values.network)]] = Field(
-        default=[], description="Addresses or CIDR blocks whose X-Forwarded-For is believed."
-    )
-    max_concurrency: int = Field(
-        default=256, ge=1, description="Requests in work at once, per worker."
-    )
-    max_connections: int = Field(
-        default=10_000, ge=1, description="Connections open at once, per worker."
-    )
-    drain_seconds: float = Field(
-        default=10.0, ge=0, description="How long a stop waits for open requests."
-    )
 
 
 class Store(Section):
@@ -145,24 +114,16 @@ class Keys(Section):
     rotate_every: int = Field(
         default=0, ge=0, le=10 * MAX_SECONDS, description="Seconds a key signs for; 0: until told."
     )
+    signing_threads: Annotated[str | int, AfterValidator(settings_values.signing_threads)] = Field(
+        default="auto",
+        description="Threads for RSA signatures; inline: none; auto: by cores and workers.",
+    )
 
 
 class Admin(Section):
     """The administrator that a first start creates."""
 
     password: SecretStr | None = None
-
-
-class Sessions(Section):
-    max_idle_seconds: int = Field(default=1800, ge=1, le=MAX_SECONDS)
-    max_life_seconds: int = Field(default=7200, ge=1, le=MAX_SECONDS)
-
-
-class Passwords(Section):
-    """The pool that checks password hashes: each check takes 19 MiB for about 20 ms."""
-
-    threads: int = Field(default=2, ge=1, le=64)
-    max_waiting: int = Field(default=200, ge=1, description="Checks that may wait; more get a 503.")
 
 
 class Users(Section):
@@ -194,11 +155,6 @@ class Security(Section):
     allow_legacy_output: list[LegacyOutput] = Field(
         default=["cbc"], description="Weak outputs that an instance may ask for by name."
     )
-
-
-class Audit(Section):
-    file: Path | None = Field(default=None, description="Default: audit.log in the state folder.")
-    fsync: bool = Field(default=False, description="Wait for the disk with each grouped write.")
 
 
 class Answers(Section):
@@ -288,6 +244,9 @@ class Events(Section):
     keep: int = Field(
         default=1000, ge=0, le=1_000_000, description="Events kept for GET /events; 0: none."
     )
+    send: bool = Field(
+        default=True, description="Send events to the message servers whose `url` is set."
+    )
 
 
 class Log(Section):
@@ -332,9 +291,11 @@ class Settings(BaseSettings):
     admin: Admin = Admin()
     sessions: Sessions = Sessions()
     passwords: Passwords = Passwords()
+    throttling: Throttling = Throttling()
     users: Users = Users()
     issuers: Issuers = Issuers()
     authorities: Authorities = Authorities()
+    authentication: Authentication = Authentication()
     plugins: Plugins = Plugins()
     security: Security = Security()
     audit: Audit = Audit()
@@ -369,6 +330,14 @@ class Settings(BaseSettings):
         return self.audit.file or self.state_dir / "audit.log"
 
     @property
+    def authentication_folder(self) -> Path:
+        """Where the files are that authentication modules name."""
+        named = self.authentication.folder
+        if named is None and self.authentication.file is not None:
+            return self.authentication.file.parent
+        return named or self.state_dir / "authentication"
+
+    @property
     def all_realms(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("/", *self.realms)))
 
@@ -392,48 +361,10 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         raise InvalidSettings([*problems, *_sentences(error)]) from None
     given = {key: value for key, value in overrides.items() if value is not None}
     settings = settings.model_copy(update=given)
-    problems += conflicts(settings)
+    problems += settings_checks.conflicts(settings)
     if problems:
         raise InvalidSettings(problems)
     return settings
-
-
-def conflicts(settings: Settings) -> list[str]:
-    """Settings that are each right and do not go together."""
-    found = []
-    if settings.store_url == "memory://" and settings.workers > 1:
-        found.append("store.url: memory:// cannot be shared; use one worker or sqlite:///PATH")
-    http = settings.http
-    if http.tls == "on" and not (http.tls_certificate and http.tls_key):
-        found.append("http.tls: on needs http.tls_certificate and http.tls_key")
-    if http.tls_client_ca is not None and http.tls != "on":
-        found.append("http.tls_client_ca: only our own TLS asks for it; set http.tls to on")
-    if http.tls == "off" and not is_loopback(http.host):
-        found.append(
-            f"http.host: {http.host} is reachable from other machines; set http.tls to on, "
-            "or to offloaded if a proxy in front terminates TLS"
-        )
-    if len({realm.casefold() for realm in settings.all_realms}) < len(settings.all_realms):
-        found.append("realms: two of them differ in letter case alone")
-    return found
-
-
-def warnings(settings: Settings) -> list[str]:
-    """What works but deserves a second look."""
-    found = []
-    if settings.amqp.url is not None and settings.amqp.allow_anonymous:
-        found.append("amqp.allow_anonymous: anybody who can publish to the queues may translate")
-    found.extend(
-        f"{name}.require_encrypted_credentials: passwords and tokens may wait in queues, readable"
-        for name, section in (("amqp", settings.amqp), ("mqtt", settings.mqtt))
-        if section.url is not None and not section.require_encrypted_credentials
-    )
-    found.extend(
-        f"security.allow_legacy_output: {legacy} is weak; name it only if you must"
-        for legacy in settings.security.allow_legacy_output
-        if legacy != "cbc"
-    )
-    return found
 
 
 def secret(value: SecretStr | None) -> Secret | None:
@@ -483,13 +414,3 @@ def _sentences(error: ValidationError) -> list[str]:
         + WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         for problem in error.errors(include_url=False, include_input=False)
     ]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,13 +10,20 @@ from pydantic import SecretStr
 
 from broker.model import normal_realm
 
+AUTO = "auto"
+INLINE = "inline"
+"""What the threads for signatures may be besides a number."""
+
+MAX_SIGNING_THREADS = 64
+MAX_PORT = 65535
+
 TAKEN_HEADERS = frozenset(
     {"host", "cookie", "origin", "connection", "content-type", "content-length"}
 )
 RESERVED_REALMS = frozenset(
     # What stands beside a realm in /json, and in the topics of message servers.
     {"authenticate", "keys", "realms", "serverinfo", "sessions", "users"}
-    | {"certificate-authorities", "trusted-issuers"}
+    | {"authentication", "certificate-authorities", "trusted-issuers"}
     | {"dead", "events", "reply", "root"}
 )
 
@@ -45,6 +52,16 @@ def realm(text: str) -> str:
     return realm
 
 
+def signing_threads(wanted: str | int) -> str | int:
+    """``auto``, ``inline``, or a number, which a variable holds as text."""
+    if wanted in (AUTO, INLINE):
+        return wanted
+    number = int(wanted) if str(wanted).isdecimal() else 0
+    if not 1 <= number <= MAX_SIGNING_THREADS:
+        raise ValueError(f"write {AUTO}, {INLINE}, or a number from 1 to {MAX_SIGNING_THREADS}")
+    return number
+
+
 def folder(path: Path) -> Path:
     if path == Path():
         raise ValueError("name a folder")
@@ -65,3 +82,13 @@ def mqtt_url(url: SecretStr | None) -> SecretStr | None:
     if url is not None and not re.match(r"mqtts?://[^/]", url.get_secret_value()):
         raise ValueError("write mqtt://user:password@host or mqtts://…")
     return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

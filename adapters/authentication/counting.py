@@ -47,6 +47,9 @@ ADDRESS = Rule(
 )
 """Over all accounts that are not known there."""
 
+OVERLOOKED = frozenset({"Cc", "Cf", "Mn", "Pd", "Zl", "Zp", "Zs"})
+"""Categories of characters that tell no two accounts apart where failures are counted."""
+
 KNOWN_SECONDS = 30 * 24 * 3600
 """How long an account is known at an address after it was last noted to have logged in there."""
 
@@ -62,12 +65,14 @@ Counted = Sequence[tuple[bytes, Rule]]
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What an attempt is counted under; ``address`` is None where many people share it."""
+    """What an attempt is counted under; ``address`` is None where many people share it. Where no
+    name was typed (not ``named``) it is the address alone."""
 
     pair: bytes
     account: bytes
     newcomers: bytes
     address: bytes | None
+    named: bool
 
     @property
     def all(self) -> tuple[bytes, ...]:
@@ -96,6 +101,7 @@ class Naming:
             account=self._digest("account", realm, name),
             newcomers=self._digest("newcomers", realm, name),
             address=None if shared else self._digest("address", realm, place),
+            named=account is not None,
         )
 
     def _place(self, address: str | None) -> tuple[str, bool]:
@@ -120,8 +126,15 @@ class Naming:
 
 
 def folded(account: str) -> str:
-    """One form for the spellings that directories take for one name: case, widths, blanks."""
-    return unicodedata.normalize("NFKC", account).casefold().strip()
+    """One form for the spellings that directories take for one name.
+
+    They look past case and widths, blanks and hyphens (RFC 4517, section 4.2; RFC 4518, section
+    2), characters without a look of their own, and Active Directory past accents too: each would
+    give who guesses a name that nobody has counted yet.
+    """
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", account).casefold())
+    kept = (each for each in apart if unicodedata.category(each) not in OVERLOOKED)
+    return "".join(kept) or apart
 
 
 def known(pair: Tally, now: float) -> bool:
@@ -141,11 +154,13 @@ class Admission:
 
     @classmethod
     def of(cls, keys: Keys, pair: Tally, now: float) -> Admission:
-        return cls(keys, pair, known(pair, now), new=PAIR.left(pair, now) == 0)
+        return cls(keys, pair, keys.named and known(pair, now), new=PAIR.left(pair, now) == 0)
 
     @property
     def judged(self) -> Counted:
         """What must not have failed too often."""
+        if not self.keys.named:
+            return self._address
         pair = (self.keys.pair, PAIR)
         if self.known:
             return (pair,)
@@ -155,6 +170,8 @@ class Admission:
     @property
     def counted(self) -> Counted:
         """What its failure counts against."""
+        if not self.keys.named:
+            return self._address
         pair = (self.keys.pair, PAIR)
         if self.known:
             return (pair,)

@@ -153,6 +153,8 @@ class Throttling:
 
     async def _succeeded(self, admission: Admission) -> None:
         """Note it where that changes something. A store that is down keeps nobody out."""
+        if not admission.keys.named:
+            return
         now, pair = self._clock.now(), admission.pair
         pause = FORGIVEN_SECONDS if PAIR.left(pair, now) > 0 else NOTED_SECONDS
         if now - pair.succeeded_at < pause:

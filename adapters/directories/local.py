@@ -1,29 +1,24 @@
 """The broker's own users: argon2id hashes in the user store, checked in a bounded pool.
 
 An unknown, inactive or passwordless user costs the same hash as a known one, so that time does not
-tell which names exist. The administrator's failures are throttled per address.
+tell which names exist.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from broker.errors import AuthenticationFailed, TooManyAttempts, Unavailable
+from adapters.directories.verified import VerifiedPasswords
+from broker.errors import AuthenticationFailed, Unavailable
 from broker.model import Secret, User
 from broker.ports import UserStore
 
 MAX_PASSWORD_BYTES = 1024
-MAX_FAILURES = 10
-FAILURE_WINDOW_SECONDS = 300.0
-MAX_TRACKED = 10_000
 
 FAILED = "Authentication Failed"
 
@@ -89,70 +84,37 @@ class Passwords:
             return False
 
 
-class Throttle:
-    """Failures per key in a sliding window; ``clock`` counts seconds and never goes back."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
-
-    def check(self, key: tuple[str, ...]) -> None:
-        """Raises TooManyAttempts while the key has failed too often."""
-        failures = self._recent(key)
-        if len(failures) >= MAX_FAILURES:
-            wait = int(failures[0] + FAILURE_WINDOW_SECONDS - self._clock()) + 1
-            raise TooManyAttempts(
-                "too many failed logins; wait before trying again", retry_after=wait
-            )
-
-    def failed(self, key: tuple[str, ...]) -> None:
-        self._recent(key).append(self._clock())
-        self._failures.move_to_end(key)
-        while len(self._failures) > MAX_TRACKED:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, key: tuple[str, ...]) -> None:
-        self._failures.pop(key, None)
-
-    def _recent(self, key: tuple[str, ...]) -> deque[float]:
-        failures = self._failures.setdefault(key, deque())
-        horizon = self._clock() - FAILURE_WINDOW_SECONDS
-        while failures and failures[0] <= horizon:
-            failures.popleft()
-        return failures
-
-
 class LocalAuthenticator:
-    """An ``Authenticator`` on the user store."""
+    """An ``Authenticator`` on the user store. Who fails too often is not its concern
+    (``adapters.authentication.throttling``)."""
 
     def __init__(
-        self, users: UserStore, passwords: Passwords, throttle: Throttle | None = None
+        self,
+        users: UserStore,
+        passwords: Passwords,
+        verified: VerifiedPasswords | None = None,
     ) -> None:
         self._users = users
         self._passwords = passwords
-        self._throttle = throttle or Throttle()
+        self._verified = verified or VerifiedPasswords(0)
 
     async def authenticate(
         self, realm: str, username: str, password: Secret, address: str | None
     ) -> User:
-        """The user. Raises AuthenticationFailed, TooManyAttempts (administrators), Unavailable."""
+        """The user. Raises AuthenticationFailed and Unavailable."""
         user = await self._users.get(realm, username)
-        throttled = user is not None and user.administrator
-        key = (realm, username, address or "")
-        if throttled:
-            self._throttle.check(key)
         usable = user is not None and user.active and bool(user.password_hash)
         sized = 0 < len(password.reveal().encode()) <= MAX_PASSWORD_BYTES
-        stored = user.password_hash if user is not None and usable and sized else None
+        if user is not None and usable and sized:
+            if self._verified.right(user, password):
+                return user
+            stored: Secret | None = user.password_hash
+        else:
+            stored = None
         fits = await self._passwords.matches(stored, password if sized else Secret("-"))
-        if throttled:
-            self._throttle.check(key)  # once more: guesses sent at once passed the first together
         if user is not None and fits:
-            if throttled:
-                self._throttle.succeeded(key)
+            self._verified.remember(user, password)
             return user
-        if throttled:
-            self._throttle.failed(key)
         raise AuthenticationFailed(FAILED, detail=_why(user, usable, sized))
 
 

@@ -1,4 +1,4 @@
-"""What a process has done so far, as plain numbers: counted from its audit records.
+"""What a process has done so far, as plain numbers: counted from its audit records, mostly.
 
 Counting is off the critical path as far as it can be: a record is looked at once it is written,
 and what is counted is added up and put into words when somebody asks. Every table is bounded,
@@ -76,19 +76,23 @@ class Counts:
     """Numbers that only grow, and ``now``: those that say how things stand.
 
     ``translations`` by instance, input, output and outcome; ``requests`` by operation, transport
-    and outcome; ``refusals`` by operation and error; ``durations`` of translations by transport and
-    output.
+    and outcome; ``refusals`` by operation and error; ``modules`` asked who logs in by kind and
+    outcome; ``dropped`` answers of RADIUS servers by reason; ``durations`` of translations by
+    transport and output.
     """
 
     translations: dict[Key, int] = field(default_factory=dict)
     requests: dict[Key, int] = field(default_factory=dict)
     refusals: dict[Key, int] = field(default_factory=dict)
+    modules: dict[Key, int] = field(default_factory=dict)
+    dropped: dict[Key, int] = field(default_factory=dict)
     durations: dict[Key, Durations] = field(default_factory=dict)
     now: dict[str, float] = field(default_factory=dict)
 
     def add(self, other: Counts) -> None:
         """Add another process's."""
-        for ours, theirs in self._tables(other):
+        for name, theirs in other._tables().items():
+            ours = self._tables()[name]
             for key, number in theirs.items():
                 ours[key] = ours.get(key, 0) + number
         for key, found in other.durations.items():
@@ -97,19 +101,22 @@ class Counts:
             before = self.now.get(name, 0)
             self.now[name] = max(before, value) if name in GREATEST else before + value
 
-    def _tables(self, other: Counts) -> tuple[tuple[dict[Key, int], dict[Key, int]], ...]:
-        return (
-            (self.translations, other.translations),
-            (self.requests, other.requests),
-            (self.refusals, other.refusals),
-        )
+    def _tables(self) -> dict[str, dict[Key, int]]:
+        return {
+            "translations": self.translations,
+            "requests": self.requests,
+            "refusals": self.refusals,
+            "modules": self.modules,
+            "dropped": self.dropped,
+        }
 
     def document(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {
-            "translations": [[*key, number] for key, number in self.translations.items()],
-            "requests": [[*key, number] for key, number in self.requests.items()],
-            "refusals": [[*key, number] for key, number in self.refusals.items()],
+            **{
+                name: [[*key, number] for key, number in table.items()]
+                for name, table in self._tables().items()
+            },
             "durations": [
                 [*key, found.counts, found.total] for key, found in self.durations.items()
             ],
@@ -123,6 +130,8 @@ def counts_of(document: Mapping[str, Any]) -> Counts:
         _table(document["translations"]),
         _table(document["requests"]),
         _table(document["refusals"]),
+        _table(document["modules"]),
+        _table(document["dropped"]),
         {tuple(key): Durations(counts, total) for *key, counts, total in document["durations"]},
         document["now"],
     )
@@ -164,8 +173,16 @@ class Counter:
             durations = counts.durations[key] = Durations()
         durations.add(record.ended_at - attempt.started_at)
 
+    def count_module(self, kind: str, outcome: str) -> None:
+        """A module of an installed kind said who it is, or something else."""
+        _one_more(self.counts.modules, (kind, outcome))
 
-def _one_more(table: dict[Key, int], key: Key) -> None:
+    def count_dropped(self, why: str, times: int) -> None:
+        """``why`` is one of a few sentences of ours."""
+        _one_more(self.counts.dropped, (why,), times)
+
+
+def _one_more(table: dict[Key, int], key: Key, times: int = 1) -> None:
     if key not in table and len(table) >= MAX_SERIES:
         key = (*[OTHER] * (len(key) - 1), key[-1])
-    table[key] = table.get(key, 0) + 1
+    table[key] = table.get(key, 0) + times

@@ -98,6 +98,11 @@ class EventLog:
     def __init__(self, *, enabled: bool = True) -> None:
         self._enabled = enabled
 
+    @property
+    def listening(self) -> bool:
+        """Whether anybody reads the lines."""
+        return self._enabled
+
     def prepare(
         self,
         event: Event,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from adapters.telemetry.counts import Counter, Counts
 from adapters.telemetry.seats import Seats
 from broker.ports import AuditRecord
+
+PUBLISH_SECONDS = 1.0
 
 
 class Metrics:
@@ -19,14 +22,17 @@ class Metrics:
         self._counter = Counter(None if seats is None else seats.read(seat))
         self._watched: dict[str, Callable[[], float]] = {"workers": lambda: 1.0}
 
-    @property
-    def shared(self) -> bool:
-        """Whether other workers are to see what is counted here."""
-        return self._seats is not None
-
     def count(self, record: AuditRecord) -> None:
         """One attempt that has ended."""
         self._counter.count(record)
+
+    def count_module(self, kind: str, outcome: str) -> None:
+        """An authentication module of ``kind`` was asked."""
+        self._counter.count_module(kind, outcome)
+
+    def count_dropped(self, why: str, times: int) -> None:
+        """Datagrams that were no answers of a RADIUS server."""
+        self._counter.count_dropped(why, times)
 
     def watch(self, name: str, value: Callable[[], float]) -> None:
         """``value`` says how things stand whenever somebody asks; a later one takes its place."""
@@ -36,6 +42,12 @@ class Metrics:
         """Show the other workers what was counted."""
         if self._seats is not None:
             self._seats.write(self._seat, self._own())
+
+    async def publish_for_ever(self) -> None:
+        """Ends at once where there are no other workers."""
+        while self._seats is not None:
+            self.publish()
+            await asyncio.sleep(PUBLISH_SECONDS)
 
     def total(self) -> Counts:
         """Of all workers; what others counted is as old as their last ``publish``."""

@@ -59,6 +59,18 @@ class _Fixed(Collector):
             ("operation", "error"),
             counts.refusals,
         )
+        yield _counter(
+            "authentication_modules",
+            "Answers of authentication modules to the question who logs in.",
+            ("kind", "outcome"),
+            counts.modules,
+        )
+        yield _counter(
+            "radius_dropped_datagrams",
+            "Datagrams that came in the place of a RADIUS server's answer and were none.",
+            ("reason",),
+            counts.dropped,
+        )
         yield _durations(counts)
         for name, meaning in GAUGES.items():
             if name in counts.now:

@@ -1,4 +1,4 @@
-"""The broker's own users: their passwords, their throttle, and the files they come from."""
+"""The broker's own users: their passwords, and the files they come from."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from adapters.directories.local import (
-    FAILURE_WINDOW_SECONDS,
-    MAX_FAILURES,
     MAX_PASSWORD_BYTES,
-    MAX_TRACKED,
     HashCost,
     LocalAuthenticator,
     Passwords,
-    Throttle,
 )
 from adapters.stores import Stores
 from adapters.stores.memory import open_memory
-from broker.errors import AuthenticationFailed, TooManyAttempts, Unavailable
+from broker.errors import AuthenticationFailed, Unavailable
 from broker.model import Secret, User
 from tests.support.planted import MARK, USER_PASSWORD
 
@@ -44,15 +40,6 @@ class CountingPasswords(Passwords):
         return super()._verify(stored, password)
 
 
-class Time:
-    """Seconds that pass when told."""
-
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
 @pytest.fixture
 def passwords() -> Iterator[CountingPasswords]:
     made = CountingPasswords()
@@ -73,13 +60,8 @@ async def users(passwords: CountingPasswords) -> Stores:
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def authenticator(users: Stores, passwords: CountingPasswords, time: Time) -> LocalAuthenticator:
-    return LocalAuthenticator(users.users, passwords, Throttle(time))
+def authenticator(users: Stores, passwords: CountingPasswords) -> LocalAuthenticator:
+    return LocalAuthenticator(users.users, passwords)
 
 
 async def _refused(authenticator: LocalAuthenticator, name: str, password: Secret = WRONG) -> str:
@@ -167,66 +149,3 @@ async def test_bounded_pool(users: Stores) -> None:
     assert [user.name for user in await asyncio.gather(*waiting)] == ["demo"] * 3
     assert (await authenticator.authenticate(*login)).name == "demo"
     passwords.close()
-
-
-async def test_throttle(authenticator: LocalAuthenticator, time: Time) -> None:
-    """After ten failures the administrator waits, right password or not, and then may again."""
-    for _ in range(MAX_FAILURES):
-        await _refused(authenticator, "admin")
-        time.seconds += 1
-    with pytest.raises(TooManyAttempts) as refused:
-        await authenticator.authenticate("/", "admin", Secret(USER_PASSWORD), ADDRESS)
-    assert refused.value.retry_after == FAILURE_WINDOW_SECONDS - MAX_FAILURES + 1
-    time.seconds += refused.value.retry_after
-    user = await authenticator.authenticate("/", "admin", Secret(USER_PASSWORD), ADDRESS)
-    assert user.name == "admin"
-
-
-async def test_throttle_is_by_address(authenticator: LocalAuthenticator) -> None:
-    """Failures from one address do not lock the administrator out of another."""
-    for _ in range(MAX_FAILURES):
-        await _refused(authenticator, "admin")
-    user = await authenticator.authenticate("/", "admin", Secret(USER_PASSWORD), "203.0.113.10")
-    assert user.name == "admin"
-
-
-async def test_throttle_forgets_after_success(authenticator: LocalAuthenticator) -> None:
-    """A login that succeeds clears the failures before it."""
-    for _ in range(2):
-        for _ in range(MAX_FAILURES - 1):
-            await _refused(authenticator, "admin")
-        await authenticator.authenticate("/", "admin", Secret(USER_PASSWORD), ADDRESS)
-
-
-async def test_throttle_at_once(
-    authenticator: LocalAuthenticator, passwords: CountingPasswords
-) -> None:
-    """Guesses sent all at once are counted too: after ten wrong ones none is told right."""
-    guesses = [WRONG] * MAX_FAILURES + [Secret(USER_PASSWORD)]
-    ended = await asyncio.gather(
-        *(authenticator.authenticate("/", "admin", guess, ADDRESS) for guess in guesses),
-        return_exceptions=True,
-    )
-    assert len(passwords.verified) == len(guesses)
-    assert isinstance(ended[-1], TooManyAttempts)
-
-
-async def test_users_are_not_throttled(authenticator: LocalAuthenticator) -> None:
-    """Nobody locks an ordinary user out by failing in their name."""
-    for _ in range(MAX_FAILURES + 1):
-        await _refused(authenticator, "demo")
-    user = await authenticator.authenticate("/", "demo", Secret(USER_PASSWORD), ADDRESS)
-    assert user.name == "demo"
-
-
-def test_throttle_is_bounded(time: Time) -> None:
-    """Only so many addresses are kept in mind; the longest silent are forgotten first."""
-    throttle = Throttle(time)
-    for _ in range(MAX_FAILURES):
-        throttle.failed(("first",))
-    for number in range(MAX_TRACKED - 1):
-        throttle.failed((str(number),))
-    with pytest.raises(TooManyAttempts):
-        throttle.check(("first",))
-    throttle.failed(("one more",))
-    throttle.check(("first",))
