@@ -25,6 +25,6 @@ WORKDIR /var/lib/remint
 VOLUME /var/lib/remint
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as u; port = os.environ.get('REMINT_HTTP__MANAGEMENT_PORT', 8080); u.urlopen(f'http://127.0.0.1:{port}/readyz', timeout=2)"]
 ENTRYPOINT ["remint"]
 CMD ["serve"]

@@ -140,9 +140,10 @@ class Demo:
 
     async def _until_ready(self, http: aiohttp.ClientSession) -> None:
         until = time.monotonic() + READY_SECONDS
+        place = _reachable(self._settings.http.management_url)
         while True:
             try:
-                async with http.get("/readyz") as response:
+                async with http.get(place + "/readyz") as response:
                     if response.status == 200:
                         return
                     said = await response.text()

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -24,8 +25,9 @@ from adapters import bootstrap
 from adapters.bootstrap import Seed
 from adapters.http.listening import BACKLOG
 from adapters.settings import Settings
+from adapters.telemetry.seats import Seats
 from adapters.tls import CertificateUnusable, tls_context
-from adapters.worker import STOP_SIGNALS, Served, listening_url, serve
+from adapters.worker import STOP_SIGNALS, Served, Team, listening_url, serve
 
 RESTART_PAUSE_SECONDS = 1.0
 CLIENT_DONE = 3  # the exit code of a client process that wants the broker stopped
@@ -50,12 +52,15 @@ def run(settings: Settings, *, served: Served | None = None, seed: Seed | None =
     """
     tls_context(settings)
     listener = _listen(settings, shared=settings.workers > 1)
+    team = _team(settings)
     url = settings.http.public_url.rstrip("/") or listening_url(settings, listener)
     if settings.workers == 1:
-        _in_new_loop(serve(settings, listener, url, first=True, served=served, seed=seed))
+        _in_new_loop(
+            serve(settings, listener, url, first=True, served=served, seed=seed, team=team)
+        )
         return 0
     _in_new_loop(bootstrap.prepare(settings, url, seed))
-    return _Parent(settings, listener, url, seed).run(served)
+    return _Parent(settings, listener, url, seed, team).run(served)
 
 
 def _in_new_loop(work: Coroutine[None, None, T]) -> T:
@@ -71,7 +76,12 @@ class _Parent:
     """
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, url: str, seed: Seed | None
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        url: str,
+        seed: Seed | None,
+        team: Team,
     ) -> None:
         self._settings = settings
         self._seed = seed
@@ -79,7 +89,8 @@ class _Parent:
         self._port: int = listener.getsockname()[1]
         self._listening_url = listening_url(settings, listener)
         self._url = url
-        self._workers: set[int] = set()
+        self._team = team
+        self._workers: dict[int, int] = {}  # process id to seat
         self._client: int | None = None
         self._code = 0
         self._stopping = False
@@ -88,8 +99,8 @@ class _Parent:
     def run(self, served: Served | None) -> int:
         for number in STOP_SIGNALS:
             signal.signal(number, lambda *_: self._stop())
-        for _ in range(self._settings.workers):
-            self._fork_worker()
+        for seat in range(self._settings.workers):
+            self._fork_worker(seat)
         if served is not None:
             with _signals_held():
                 self._client = self._fork(
@@ -100,11 +111,13 @@ class _Parent:
             if pid == self._client:
                 self._client_ended(os.waitstatus_to_exitcode(status))
                 continue
-            self._workers.discard(pid)
+            if pid not in self._workers:
+                continue
+            seat = self._workers.pop(pid)
             if not self._stopping:
                 _log.error("a worker ended; starting another", pid=pid, status=status)
                 time.sleep(RESTART_PAUSE_SECONDS)
-                self._fork_worker()
+                self._fork_worker(seat)
         return self._code
 
     def _client_ended(self, code: int) -> None:
@@ -120,15 +133,15 @@ class _Parent:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    def _fork_worker(self) -> None:
+    def _fork_worker(self, seat: int) -> None:
         with _signals_held():
             if not self._stopping:
-                self._workers.add(self._fork(self._work))
+                self._workers[self._fork(lambda: self._work(seat))] = seat
         if self._listener is not None:
             self._listener.close()
             self._listener = None
 
-    def _work(self) -> int:
+    def _work(self, seat: int) -> int:
         listener = self._listener or _listen(self._settings, shared=True, port=self._port)
         _in_new_loop(
             serve(
@@ -138,6 +151,7 @@ class _Parent:
                 first=False,
                 parent=self._alive,
                 seed=self._seed,
+                team=replace(self._team, seat=seat),
             )
         )
         return 0
@@ -199,6 +213,22 @@ def _listen(settings: Settings, *, shared: bool, port: int | None = None) -> soc
         raise PortTaken(
             f"cannot listen on {address[0]} port {address[1]}: {_reason(error)}; "
             "REMINT_HTTP__PORT names another port"
+        ) from None
+
+
+def _team(settings: Settings) -> Team:
+    """What the workers are to share. Raises PortTaken."""
+    seats = Seats(settings.workers) if settings.workers > 1 else None
+    place = settings.http.management_place
+    if place is None:
+        return Team(None, seats)
+    family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+    try:
+        return Team(socket.create_server(place, family=family), seats)
+    except OSError as error:
+        raise PortTaken(
+            f"cannot listen on {place[0]} port {place[1]}: {_reason(error)}; "
+            "REMINT_HTTP__MANAGEMENT_PORT names another port"
         ) from None
 
 

@@ -7,6 +7,7 @@ key. It refuses requests while its successor is built beside it, and hands over 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -15,14 +16,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from adapters import bootstrap
+from adapters import allocator, bootstrap
 from adapters.bootstrap import Seed
+from adapters.http import management
 from adapters.http.app import FrontDoor
 from adapters.http.listening import Listening
 from adapters.running import Broker
 from adapters.settings import Settings
 from adapters.stores import StoreEmptied
 from adapters.stores.condition import StoreReplaced
+from adapters.telemetry.metrics import Metrics
+from adapters.telemetry.seats import Seats
 from adapters.tls import tls_context
 from broker.errors import Unavailable
 
@@ -43,21 +47,25 @@ async def serve(
     parent: int | None = None,
     served: Served | None = None,
     seed: Seed | None = None,
+    team: Team | None = None,
 ) -> None:
     """One worker, from building its broker to the end of its drain.
 
-    ``seed`` is for the broker that makes a new store: the ``first``, and the successor of one whose
-    store was replaced.
+    ``team`` is what it shares with other workers. ``seed`` is for the broker that makes a new
+    store: the ``first``, and the successor of one whose store was replaced.
     """
+    allocator.use_one_arena()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     if parent is not None:
         loop.add_reader(parent, _parent_gone, parent, stop)
-    place = _Place(settings, listener, url, seed)
+    team = team or Team()
+    metrics = Metrics(team.seats, team.seat)
+    place = _Place(settings, listener, url, seed, team.management, metrics)
     broker: Broker | None = await bootstrap.build(
-        settings, url=url, first=first, seed=seed if first else None
+        settings, url=url, first=first, seed=seed if first else None, metrics=metrics
     )
     while broker is not None:
         serving = broker
@@ -69,6 +77,16 @@ async def serve(
 
 
 @dataclass(frozen=True, slots=True)
+class Team:
+    """What the workers of one broker share: the management port's socket, if there is one, which
+    any of them accepts from, and the seats of their metrics, of which this worker has ``seat``."""
+
+    management: socket.socket | None = None
+    seats: Seats | None = None
+    seat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """What a broker and its successor have in common."""
 
@@ -76,6 +94,8 @@ class _Place:
     listener: socket.socket
     url: str
     seed: Seed | None
+    management: socket.socket | None
+    metrics: Metrics
 
 
 def _parent_gone(parent: int, stop: asyncio.Event) -> None:
@@ -97,10 +117,13 @@ async def _serve_broker(
     )
     # A socket of its own, since the end of listening closes it.
     await listening.start(place.listener.dup(), tls_context(settings))
+    managed = await _managed(broker, place)
     broker.start()
+    _settle_memory()
     _log.info("serving", url=broker.url, pid=os.getpid())
     replaced = asyncio.create_task(_successor(broker, place))
-    tasks: list[asyncio.Task[object]] = [replaced, asyncio.create_task(stop.wait())]
+    publishing = asyncio.create_task(place.metrics.publish_for_ever())
+    tasks: list[asyncio.Task[object]] = [replaced, asyncio.create_task(stop.wait()), publishing]
     if served is not None:
         url = listening_url(settings, place.listener)
         tasks.append(asyncio.create_task(_stop_if_done(served, url, stop)))
@@ -114,10 +137,35 @@ async def _serve_broker(
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
+        place.metrics.publish()
+        if managed is not None:
+            await managed.stop()
     for outcome in ended:
         if isinstance(outcome, Exception):
             raise outcome
     return replaced.result() if _succeeded(replaced) else None
+
+
+async def _managed(broker: Broker, place: _Place) -> Listening | None:
+    """The management port, to the very end: until then it says that this worker is not ready."""
+    if place.management is None:
+        return None
+    listening = Listening(
+        management.Management(broker, place.metrics).application(),
+        max_connections=management.MAX_CONNECTIONS,
+        drain_seconds=management.DRAIN_SECONDS,
+    )
+    await listening.start(place.management.dup())
+    return listening
+
+
+def _settle_memory() -> None:
+    """What a start has made stays for good: the garbage collector need not walk through it again,
+    which would hold up every request under way for tens of milliseconds."""
+    gc.unfreeze()  # a successor's start: what was its predecessor's is garbage now
+    gc.collect()
+    gc.freeze()
+    allocator.give_back()
 
 
 def _succeeded(task: asyncio.Task[Broker | None]) -> bool:
@@ -138,7 +186,9 @@ async def _successor(broker: Broker, place: _Place) -> Broker | None:
         return None  # it drains
     while True:
         try:
-            return await bootstrap.build(place.settings, url=place.url, first=True, seed=place.seed)
+            return await bootstrap.build(
+                place.settings, url=place.url, first=True, seed=place.seed, metrics=place.metrics
+            )
         except (StoreEmptied, Unavailable) as error:
             _log.warning("the broker cannot be built yet", reason=str(error))
             await asyncio.sleep(REBUILD_PAUSE_SECONDS)

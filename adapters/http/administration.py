@@ -9,7 +9,9 @@ from typing import Any
 from adapters.components import Components
 from adapters.directories.local import MAX_PASSWORD_BYTES
 from adapters.directories.users import checked_attributes, checked_hash, checked_name
+from adapters.http import factors
 from adapters.http.call import Call, Reply
+from adapters.http.factors import FactorAdministration
 from adapters.http.sessions import Logins
 from broker.errors import Conflict, InvalidRequest, MethodNotAllowed, NotFound, PreconditionFailed
 from broker.model import Secret, User
@@ -17,13 +19,15 @@ from broker.policy import shown
 
 
 class UserAdministration:
-    """Users of one realm, for its administrators. A password hash is never shown."""
+    """Users of one realm and their second factors, for its administrators. A password hash is
+    never shown."""
 
     def __init__(self, components: Components, logins: Logins) -> None:
         self._sessions = components.sessions
         self._users = components.users
         self._passwords = components.passwords
         self._logins = logins
+        self._factors = FactorAdministration(components)
 
     async def handle(self, call: Call, realm: str, rest: str) -> Reply:
         if call.method == "POST" and call.action == "idFromSession":
@@ -32,6 +36,11 @@ class UserAdministration:
         session = await self._sessions.administrator(call.session_id, realm)
         call.attempt.requester, call.attempt.realm = session.principal, realm
         call.attempt.operation = f"users {call.method.lower()}"
+        if call.method == "GET" and not rest and call.query.get("_queryId") == factors.QUERY:
+            return await self._factors.listed(realm)
+        place = factors.place(rest)
+        if place is not None:
+            return await self._factors.handle(call, realm, place)
         if call.method == "GET" and not rest:
             users = await self._users.list(realm)
             return Reply({"result": [_shown(user) for user in users], "resultCount": len(users)})
@@ -43,6 +52,7 @@ class UserAdministration:
             return await self._put(call, realm, checked_name(rest))
         if call.method == "DELETE" and rest:
             user = await self._required(realm, rest)
+            await self._factors.forget(realm, rest)
             await self._users.delete(realm, rest)
             return Reply(_shown(user))
         raise MethodNotAllowed("use GET, POST with _action=create, PUT or DELETE")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -12,18 +11,19 @@ from adapters.components import Components
 from adapters.http import query
 from adapters.http.address import AddressBook
 from adapters.http.answer import NO_MORE, failed, respond
-from adapters.http.asyncapi import describe
 from adapters.http.call import Call, Reply, new_attempt
+from adapters.http.crest_errors import crest_errors
 from adapters.http.events import EventStream
 from adapters.http.json_tree import JsonTree
 from adapters.http.listening import DIRECT, Handler
+from adapters.http.management import Health, Management
 from adapters.http.places import Places
 from adapters.http.publish import Publish
 from adapters.http.requests import Requests
 from adapters.http.rest_sts import RestSts
 from adapters.http.tokengen import TokenGen
 from adapters.trace import trace_of
-from broker.errors import MethodNotAllowed, NotFound, RemintError, Unavailable
+from broker.errors import NotFound, RemintError, Unavailable
 from broker.failures import failure_of
 from broker.model import normal_realm
 from broker.ports import Attempt
@@ -35,15 +35,6 @@ Enveloped = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 
 REST_STS = "/rest-sts/"
-
-
-class Health(Protocol):
-    """Whether this process can take requests; the reasons why not, else an empty list."""
-
-    def not_ready(self) -> list[str]: ...
-
-    def store_report(self) -> Mapping[str, object]:
-        """What an acknowledged write is worth, for people to read."""
 
 
 class _Slots:
@@ -76,7 +67,7 @@ class FrontDoor:
         self._places = Places()
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[_crest_errors])
+        app = web.Application(middlewares=[crest_errors])
         for prefix in ("", *self._settings.context_path):
             self._add_routes(app.router, prefix)
         results = _routed(self._enveloped(Requests(self._components).handle))
@@ -86,9 +77,8 @@ class FrontDoor:
         app.on_shutdown.append(stream.stop)
         app.router.add_get("/oauth2/jwks", self._jwks)
         app.router.add_get("/oauth2/realms/{path:.+}/jwks", self._jwks)
-        app.router.add_get("/asyncapi.json", describe)
-        app.router.add_get("/livez", self._live)
-        app.router.add_get("/readyz", self._ready)
+        if self._settings.management_place is None:
+            Management(self._health, self._components.metrics).add_to(app.router)
         app[DIRECT] = self._direct
         return app
 
@@ -186,15 +176,6 @@ class FrontDoor:
         headers = {"Cache-Control": f"public, max-age={age}" if fresh else "no-cache"}
         return respond(Reply(keys.jwks(realm), headers=headers))
 
-    async def _live(self, request: web.Request) -> web.Response:
-        return respond(Reply({"status": "alive"}))
-
-    async def _ready(self, request: web.Request) -> web.Response:
-        reasons = self._health.not_ready()
-        if reasons:
-            return respond(Reply({"status": "not ready", "reasons": reasons}, 503))
-        return respond(Reply({"status": "ready", "store": self._health.store_report()}))
-
 
 def _routed(enveloped: Enveloped) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -208,16 +189,3 @@ async def _expect(request: web.Request) -> None:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-
-
-@web.middleware
-async def _crest_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What the router refuses, in CREST's words."""
-    try:
-        return await handler(request)
-    except web.HTTPMethodNotAllowed:
-        return failed(MethodNotAllowed("this path has no such method"))
-    except web.HTTPNotFound:
-        return failed(NotFound("there is nothing at this path"))
-    except RemintError as error:
-        return failed(error)

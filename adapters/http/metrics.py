@@ -1,61 +1,42 @@
-"""``GET /metrics``: what Prometheus reads, on a listener of its own that settings name.
-
-The front door has no such path: names of instances and rates are nobody's business there.
-"""
+"""``GET /metrics``: what Prometheus reads."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from adapters.http.listening import Listening
 from adapters.telemetry import prometheus
 from adapters.telemetry.metrics import Metrics
 from broker.errors import Unavailable
-from broker.ports import Outbox
 
-PUBLISH_SECONDS = 1.0
-MAX_CONNECTIONS = 16
-DRAIN_SECONDS = 1.0
+KEPT_SECONDS = 1.0
+"""How long a page is shown: writing one takes milliseconds, and anybody may ask."""
 
 
 class MetricsPage:
-    """Serves the numbers of all workers; whichever of them is asked."""
+    """The numbers of all workers, whichever of them is asked."""
 
-    def __init__(self, metrics: Metrics, outbox: Outbox) -> None:
+    def __init__(self, metrics: Metrics, unsent_events: Callable[[], Awaitable[int]]) -> None:
         self._metrics = metrics
-        self._outbox = outbox
-        app = web.Application()
-        app.router.add_get("/metrics", self._page)
-        self._listening = Listening(
-            app, max_connections=MAX_CONNECTIONS, drain_seconds=DRAIN_SECONDS
-        )
-        self._publishing: asyncio.Task[None] | None = None
+        self._unsent_events = unsent_events
+        self._page = b""
+        self._kept_until = 0.0
+        self._writing = asyncio.Lock()
 
-    async def start(self, listener: socket.socket) -> None:
-        await self._listening.start(listener)
-        if self._metrics.shared:
-            self._publishing = asyncio.create_task(self._publish_for_ever())
+    async def serve(self, _: web.Request) -> web.Response:
+        clock = asyncio.get_running_loop()
+        async with self._writing:
+            if clock.time() >= self._kept_until:
+                self._page = await self._written()
+                self._kept_until = clock.time() + KEPT_SECONDS
+            page = self._page
+        return web.Response(body=page, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
-    async def stop(self) -> None:
-        if self._publishing is not None:
-            self._publishing.cancel()
-            await asyncio.gather(self._publishing, return_exceptions=True)
-        self._metrics.publish()
-        await self._listening.stop()
-
-    async def _publish_for_ever(self) -> None:
-        while True:
-            self._metrics.publish()
-            await asyncio.sleep(PUBLISH_SECONDS)
-
-    async def _page(self, _: web.Request) -> web.Response:
+    async def _written(self) -> bytes:
         total = self._metrics.total()
         with contextlib.suppress(Unavailable):  # then this one number is missing
-            total.now["outbox_messages"] = await self._outbox.size()
-        return web.Response(
-            body=prometheus.written(total), headers={"Content-Type": prometheus.CONTENT_TYPE}
-        )
+            total.now["outbox_messages"] = await self._unsent_events()
+        return prometheus.written(total)

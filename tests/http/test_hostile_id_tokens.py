@@ -80,7 +80,9 @@ async def test_place_that_a_file_named_stays(door: Door) -> None:
     """An address of this machine that a file gave an inner realm survives a read and write by its
     administrator, and cannot be changed to another one."""
     said = trusting(name="near", jwks=None, jwks_url="http://127.0.0.1:9/jwks")
-    await door.broker.components.issuers.load(draft.decoded(REALM, said, any_file=True))
+    await door.broker.components.issuers.load(
+        REALM, draft.decoded(REALM, said, any_file=True).document
+    )
     path, head = f"/json{REALM}/trusted-issuers/near", await door.realm_admin()
     read = (await door.request("GET", path, headers=head)).body
     changed = {**read, "leeway_seconds": 3}

@@ -1,4 +1,4 @@
-"""``/metrics``: on its own listener alone, and the same numbers from every worker."""
+"""``/metrics``: the same numbers from every worker, also of those that are gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.caller import Caller, set_up
 from tests.support.door import session_input
 from tests.support.planted import Planted
 from tests.support.ports import free_port
-from tests.support.process import BrokerProcess, alive
+from tests.support.process import alive
 from tests.support.sockets import accepted, owner
 
 pytestmark = pytest.mark.slow
@@ -26,10 +26,10 @@ WORKERS = 2
 class Scrape:
     """One look at the page: each sample's value by its name alone, and which worker answered."""
 
-    def __init__(self, port: int, workers: list[int], path: str = "/metrics") -> None:
+    def __init__(self, port: int, workers: list[int]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         with contextlib.closing(connection):
-            connection.request("GET", path)
+            connection.request("GET", "/metrics")
             answer = connection.getresponse()
             self.status, self.type = answer.status, answer.getheader("Content-Type", "")
             text = answer.read().decode()
@@ -41,18 +41,16 @@ class Scrape:
                 self.values[sample.name] = self.values.get(sample.name, 0) + sample.value
 
 
-def _started(brokers: Brokers) -> tuple[BrokerProcess, int]:
-    port = free_port()
-    settings = {"METRICS__LISTEN": f"127.0.0.1:{port}", "WORKERS": str(WORKERS)}
+@pytest.mark.parametrize("managed", [False, True], ids=["main port", "management port"])
+def test_all_workers_are_counted(brokers: Brokers, planted: Planted, managed: bool) -> None:
+    """What any worker did is on the page, whoever answers, also after that worker was killed."""
+    settings = {"WORKERS": str(WORKERS)}
+    if managed:
+        settings["HTTP__MANAGEMENT_PORT"] = str(free_port())
     broker = brokers("serve", settings=settings)
     broker.start()
     broker.wait_for(lambda: len(broker.served_by()) == WORKERS)
-    return broker, port
-
-
-def test_all_workers_are_counted(brokers: Brokers, planted: Planted) -> None:
-    """What any worker did is on the page, whoever answers, also after that worker was killed."""
-    broker, port = _started(brokers)
+    port = broker.managed or broker.port
     given = session_input(set_up(broker.url, planted))
     for _ in range(10):
         with Caller(broker.url, planted) as caller:
@@ -73,22 +71,3 @@ def test_all_workers_are_counted(brokers: Brokers, planted: Planted) -> None:
     assert found.values["remint_translations_total"] == 10
     assert found.values["remint_translation_duration_seconds_count"] == 10
     assert found.values["remint_outbox_messages"] >= 0
-
-
-def test_not_at_the_front_door(brokers: Brokers) -> None:
-    """The front door has no such page, and the page's listener nothing else."""
-    broker, port = _started(brokers)
-    assert not broker.answers("/metrics")
-    assert Scrape(port, broker.served_by()).status == 200
-    assert Scrape(port, broker.served_by(), "/readyz").status == 404
-
-
-def test_a_place_that_is_taken(brokers: Brokers) -> None:
-    """A place that is taken is said, with the setting that names another."""
-    _, port = _started(brokers)
-    second = brokers(
-        "serve", settings={"METRICS__LISTEN": f"127.0.0.1:{port}", "HTTP__PORT": str(free_port())}
-    )
-    second.launch()
-    assert second.wait() != 0
-    assert "REMINT_METRICS__LISTEN" in second.output()

@@ -57,8 +57,12 @@ def test_clear_text_stays_home(tmp_path: Path, command: tuple[str, ...]) -> None
 
 
 def test_offloaded(tmp_path: Path) -> None:
-    """Behind a proxy that terminates TLS any address will do."""
+    """Behind a proxy that terminates TLS any address will do, with a word on what it then shows."""
     settings = {"HTTP__HOST": EVERY_ADDRESS, "HTTP__TLS": "offloaded"}
+    done = remint("config", "check", state=tmp_path / "state", settings=settings)
+    assert done.returncode == 0
+    assert "/metrics is on the main port" in done.stderr
+    settings["HTTP__MANAGEMENT_PORT"] = "9464"
     done = remint("config", "check", state=tmp_path / "state", settings=settings)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,7 @@ import pytest
 import typer.main
 import yaml
 
-from adapters import settings
+from adapters import settings, settings_checks
 from adapters.cli import app
 from adapters.settings_secrets import FILE_SUFFIX
 from tests.project.source import ROOT
@@ -42,7 +47,7 @@ def test_settings_hold_together(in_container: settings.Settings) -> None:
     assert in_container.http.host == "0.0.0.0"  # noqa: S104 - published on loopback alone
     assert in_container.amqp.url is not None
     assert in_container.mqtt.url is not None
-    assert settings.warnings(in_container) == []
+    assert settings_checks.warnings(in_container) == []
 
 
 def test_published_on_loopback_alone(in_container: settings.Settings) -> None:
@@ -51,6 +56,32 @@ def test_published_on_loopback_alone(in_container: settings.Settings) -> None:
     port = in_container.http.port
     assert published == [f"127.0.0.1:{port}:{port}"]
     assert f"\nEXPOSE {port}\n" in DOCKERFILE
+
+
+def test_management_port(in_container: settings.Settings) -> None:
+    """Health and metrics are on a port that is not published."""
+    port = in_container.http.management_port
+    assert port is not None
+    assert not any(str(port) in each for each in REMINT["ports"])
+
+
+def test_health_is_asked_where_it_is_told() -> None:
+    """The image's health check asks the management port, where one is set."""
+    (check,) = re.findall(r"^HEALTHCHECK [^\n]*\n +CMD (.*)$", DOCKERFILE, re.M)
+    command = [sys.executable, *json.loads(check)[1:]]
+    server = HTTPServer(("127.0.0.1", 0), _Ready)
+    server.timeout = 60  # seconds, in case it asks elsewhere
+    environment = {**os.environ, "REMINT_HTTP__MANAGEMENT_PORT": str(server.server_port)}
+    with server, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(subprocess.run, command, env=environment, check=False)
+        server.handle_request()
+        assert asked.result().returncode == 0
+
+
+class _Ready(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
 
 
 def test_command_exists() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from broker.ports import AuditRecord
+from broker.testing import OneByOne
 
 
-class HeldAudit:
+class HeldAudit(OneByOne):
     """Lets no record through, and so no answer out, before ``let_go`` is set."""
 
     def __init__(self) -> None:

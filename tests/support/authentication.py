@@ -45,6 +45,7 @@ def parts(folder: Path) -> Parts:
         clock=SystemClock(),
         folder=folder,
         authenticator=LocalAuthenticator(stores.users, Passwords(cost=CHEAP)),
+        factors=stores.factors,
     )
 
 

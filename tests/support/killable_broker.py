@@ -16,6 +16,7 @@ from adapters import bootstrap
 from adapters.http.app import FrontDoor
 from adapters.settings import load
 from adapters.telemetry import log
+from tests.support.hurried import hurry
 
 
 async def _die() -> None:
@@ -23,6 +24,7 @@ async def _die() -> None:
 
 
 async def main() -> None:
+    hurry()
     settings = load()
     log.configure("info", "json")
     broker = await bootstrap.build(

@@ -116,7 +116,7 @@ class BrokerProcess:
             if self.ended:
                 check_ports(self.output()[self._said_before :])
                 raise RuntimeError(f"the broker ended:\n{self.output()[-4000:]}")
-            return self.answers("/readyz")
+            return self.answers("/readyz", self.managed)
 
         self.wait_for(ready, START_SECONDS)
         self._was_ready = True
@@ -129,10 +129,17 @@ class BrokerProcess:
                 raise RuntimeError(f"waited in vain:\n{self.output()[-4000:]}")
             time.sleep(POLL_SECONDS)
 
-    def answers(self, path: str) -> bool:
-        """Whether a GET on a connection of its own gets a 200; whose certificate is not asked."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        if self.url.startswith("https"):
+    @property
+    def managed(self) -> int | None:
+        """The port on which it tells how it is doing, if that is not its own."""
+        port = self.settings.get("HTTP__MANAGEMENT_PORT")
+        return int(port) if port else None
+
+    def answers(self, path: str, port: int | None = None) -> bool:
+        """Whether a GET on a connection of its own gets a 200; whose certificate is not asked.
+        Another ``port`` than the broker's own speaks plain HTTP."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=2)
+        if port is None and self.url.startswith("https"):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             connection = http.client.HTTPSConnection(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ class WordModule:
             self.waiting.set()
             await self.go_on.wait()
         once = f"{self.name} {code.reveal()}" if self._does == "once" and code else None
+        if known is not None and known.name == evidence.username:  # his second word
+            return replace(
+                known,
+                attributes={**self._attributes, **known.attributes},
+                methods=(*known.methods, "kba"),
+                one_time=known.one_time or once,
+            )
         foreign = account(self.name, evidence.username)
         return Identity(evidence.username, self._attributes, foreign, ("kba",), one_time=once)
 
