@@ -13,12 +13,18 @@ import structlog
 
 from adapters import codec, message_servers
 from adapters.administrator import ensure_administrator
+from adapters.authentication import files as authentication_files
+from adapters.authentication import kinds as authentication_kinds
+from adapters.authentication.directory import AuthenticationDirectory
+from adapters.authentication.kinds import Parts
+from adapters.authentication.throttling import ThrottledAuthenticator, Throttling
 from adapters.certificates import files as authority_files
 from adapters.certificates.directory import CertificateAuthorities
 from adapters.clock import SystemClock
 from adapters.components import Components
 from adapters.directories.local import LocalAuthenticator, Passwords
 from adapters.directories.users import import_file
+from adapters.directories.verified import VerifiedPasswords
 from adapters.events.announcer import Announcer
 from adapters.events.cloudevents import CloudEvents
 from adapters.instances import toml
@@ -30,6 +36,7 @@ from adapters.kept_tokens import KeptTokens
 from adapters.keys.files import KeyFiles, KeyRingError
 from adapters.keys.ring import KeyRing
 from adapters.keys.root_secret import WrappingKeyError
+from adapters.keys.signing_threads import run_for
 from adapters.plugins import InstalledPlugIns
 from adapters.realms import Realms
 from adapters.running import Broker
@@ -38,8 +45,11 @@ from adapters.settings import Settings, secret
 from adapters.state_folder import CannotStart, make_private_folder, opened_stores
 from adapters.stores import StoreRefused, Stores
 from adapters.stores.lost_writes import lost
+from adapters.telemetry import log
 from adapters.telemetry.audit import AuditFile
 from adapters.telemetry.log import EventLog
+from adapters.telemetry.metrics import Metrics
+from adapters.telemetry.personal import Display
 from broker.lifecycle import Lifecycle
 from broker.mapping import PlugInMapping
 from broker.pipeline import Pipeline
@@ -77,6 +87,7 @@ async def build(
     stores: Stores | None = None,
     passwords: Passwords | None = None,
     on_answered: Callable[[], Awaitable[None]] | None = None,
+    metrics: Metrics | None = None,
 ) -> Broker:
     """A broker for these settings, not yet started.
 
@@ -101,6 +112,7 @@ async def build(
         jwks_max_age=settings.keys.jwks_max_age,
         keystore_dir=settings.keys.keystore_dir,
         rotate_every=settings.keys.rotate_every,
+        run=run_for(settings.keys.signing_threads, settings.workers),
         files=KeyFiles(settings.state_dir / "keys", secret(settings.keys.passphrase)),
         events=events,
         may_change=stores.current,
@@ -117,6 +129,7 @@ async def build(
         configuration=stores.configuration,
         instances=stores.instances,
         users=stores.users,
+        factors=stores.factors,
         declared=settings.realms,
         prepare=keys.ensure,
         forget=keys.forget,
@@ -127,7 +140,16 @@ async def build(
     passwords = passwords or Passwords(
         threads=settings.passwords.threads, max_waiting=settings.passwords.max_waiting
     )
-    audit = audit or AuditFile(settings.audit_file, fsync=settings.audit.fsync)
+    metrics = metrics or Metrics()
+    display = Display(
+        settings.audit.principals,
+        settings.audit.addresses,
+        stores.deployment.key.derive("pseudonym"),
+    )
+    log.show(display)
+    if audit is None:
+        audit = AuditFile(settings.audit_file, fsync=settings.audit.fsync, display=display)
+        audit.watched_by(metrics)
     components = _components(
         settings,
         url,
@@ -140,6 +162,7 @@ async def build(
         passwords,
         audit,
         events,
+        metrics,
     )
     broker = Broker(components, url, stores, audit, announcer=announcer)
     if first:
@@ -185,8 +208,33 @@ def _components(
     passwords: Passwords,
     audit: AuditSink,
     events: EventSink,
+    metrics: Metrics,
 ) -> Components:
-    authenticator = LocalAuthenticator(stores.users, passwords)
+    local = LocalAuthenticator(
+        stores.users, passwords, VerifiedPasswords(settings.passwords.cache_seconds)
+    )
+    throttling = Throttling(
+        stores.attempts,
+        key=stores.deployment.key.derive("attempts"),
+        clock=clock,
+        shared_addresses=settings.throttling.shared_addresses,
+    )
+    authenticator = ThrottledAuthenticator(local, throttling)
+    authentication = AuthenticationDirectory(
+        stores.configuration,
+        kinds=authentication_kinds.installed(),
+        parts=Parts(
+            users=stores.users,
+            replays=stores.replays,
+            clock=clock,
+            folder=settings.authentication_folder,
+            authenticator=local,  # a chain or module is throttled as a whole
+            factors=stores.factors,
+            metrics=metrics,
+        ),
+        revision_key=stores.deployment.key.derive("authentication-revisions"),
+        throttling=throttling,
+    )
     offered = catalog.handlers(
         Ports(
             authenticator=authenticator,
@@ -195,6 +243,7 @@ def _components(
             users=stores.users,
             issuers=issuers,
             authorities=authorities,
+            targets=authentication,
             pseudonym_key=stores.deployment.key.derive("name-ids"),
         )
     )
@@ -210,10 +259,11 @@ def _components(
         )
     except ValueError as error:
         raise CannotStart(str(error)) from None
-    trail = AuditTrail(audit, clock)
+    trail = AuditTrail(audit, clock, metrics.count)
 
     async def refresh() -> bool:
-        return all([await issuers.refresh(), await authorities.refresh()])
+        looked_after = (issuers, authorities, authentication)
+        return all([await each.refresh() for each in looked_after])
 
     instances = InstanceDirectory(
         store=stores.instances,
@@ -278,19 +328,26 @@ def _components(
             store=stores.sessions,
             users=stores.users,
             authenticator=authenticator,
+            replays=stores.replays,
             clock=clock,
             max_idle_seconds=settings.sessions.max_idle_seconds,
             max_life_seconds=settings.sessions.max_life_seconds,
         ),
         users=stores.users,
+        factors=stores.factors,
         passwords=passwords,
         keys=keys,
         realms=realms,
         issuers=issuers,
         authorities=authorities,
+        authentication=authentication,
+        throttling=throttling,
+        replays=stores.replays,
         journal=stores.journal,
+        login_key=stores.deployment.key.derive("login-steps"),
         page_key=stores.deployment.key.derive("page-cookies"),
         kept_tokens=kept_tokens,
+        metrics=metrics,
     )
 
 
@@ -309,7 +366,8 @@ def _announcer(settings: Settings, url: str, clock: Clock, stores: Stores) -> An
 
 
 async def _bring_up_to_date(components: Components, stores: Stores) -> None:
-    """What files declare: users, trusted issuers, certificate authorities and instances."""
+    """What files declare: users, trusted issuers, certificate authorities, who checks logins, and
+    instances."""
     settings = components.settings
     if settings.users.file is not None:
         await import_file(settings.users.file, stores.users)
@@ -317,5 +375,8 @@ async def _bring_up_to_date(components: Components, stores: Stores) -> None:
         await issuer_files.import_file(settings.issuers.file, components.issuers)
     if settings.authorities.file is not None:
         await authority_files.import_file(settings.authorities.file, components.authorities)
+    file = settings.authentication.file
+    if file is not None:
+        await authentication_files.import_file(file, components.authentication)
     for path in settings.instances:
         await components.instances.load(toml.read(path))

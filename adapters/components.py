@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from adapters.authentication.directory import AuthenticationDirectory
+from adapters.authentication.throttling import Throttling
 from adapters.certificates.directory import CertificateAuthorities
 from adapters.directories.local import Passwords
 from adapters.instances.directory import InstanceDirectory
@@ -13,16 +15,19 @@ from adapters.keys.ring import KeyRing
 from adapters.realms import Realms
 from adapters.sessions import Sessions
 from adapters.settings import Settings
+from adapters.telemetry.metrics import Metrics
+from broker.factors import FactorStore
 from broker.lifecycle import Lifecycle
 from broker.pipeline import Pipeline
-from broker.ports import Clock, Journal, UserStore
+from broker.ports import Clock, Journal, ReplayCache, UserStore
 from broker.trail import AuditTrail
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The services that a front door offers. ``url`` is the public one, ``page_key`` is for the
-    cookies of pages, and the same in all brokers of a store."""
+    """The services that a front door offers. ``url`` is the public one. ``page_key`` is for the
+    cookies of pages and ``login_key`` for logins under way; both are the same in all brokers of a
+    store."""
 
     settings: Settings
     url: str
@@ -33,14 +38,20 @@ class Components:
     instances: InstanceDirectory
     sessions: Sessions
     users: UserStore
+    factors: FactorStore
     passwords: Passwords
     keys: KeyRing
     realms: Realms
     issuers: TrustedIssuers
     authorities: CertificateAuthorities
+    authentication: AuthenticationDirectory
+    throttling: Throttling
+    replays: ReplayCache
     journal: Journal
+    login_key: bytes = field(repr=False)
     page_key: bytes = field(repr=False)
     kept_tokens: KeptTokens
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def realm_exists(self, realm: str) -> bool:
         """Asks the store about a realm that is not known yet; raises Unavailable."""

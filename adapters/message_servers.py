@@ -49,6 +49,8 @@ def event_channels(settings: Settings, stores: Stores) -> list[Channel]:
     channels: list[Channel] = []
     if settings.events.keep:
         channels.append(JournalChannel(stores.journal))
+    if not settings.events.send:
+        return channels
     amqp_url = secret(settings.amqp.url)
     if amqp_url is not None:
         channels.append(AmqpEvents(amqp_url))

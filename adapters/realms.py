@@ -18,6 +18,7 @@ from adapters.certificates import document as authorities
 from adapters.issuers import document as issuers
 from adapters.settings_values import RESERVED_REALMS
 from broker.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from broker.factors import FactorStore
 from broker.model import ROOT_REALM, normal_realm
 from broker.policy import shown
 from broker.ports import ConfigurationStore, InstanceStore, UserStore
@@ -45,6 +46,7 @@ class Realms:
         configuration: ConfigurationStore,
         instances: InstanceStore,
         users: UserStore,
+        factors: FactorStore,
         declared: Iterable[str],
         prepare: Hook,
         forget: Hook,
@@ -52,6 +54,7 @@ class Realms:
         self._configuration = configuration
         self._instances = instances
         self._users = users
+        self._factors = factors
         self._declared = tuple(dict.fromkeys((ROOT_REALM, *declared)))
         self._prepare = prepare
         self._forget = forget
@@ -121,6 +124,8 @@ class Realms:
             raise Conflict("instances are published in this realm; delete them first")
         if await self._users.list(realm):
             raise Conflict("there are users in this realm; delete them first")
+        if await self._factors.list(realm):
+            raise Conflict("there are second factors in this realm; remove them first")
         if await issuers.kept(self._configuration).stands(realm):
             raise Conflict("this realm trusts issuers of tokens; delete them first")
         if await authorities.kept(self._configuration).stands(realm):

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from adapters import allocator
 from adapters.amqp.transport import AmqpTransport
 from adapters.components import Components
 from adapters.events.announcer import Announcer
@@ -76,6 +77,10 @@ class Broker:
             "warnings": [*found.sentences, *self.warnings],
         }
 
+    async def unsent_events(self) -> int:
+        """How many wait in the store. Raises Unavailable."""
+        return await self.stores.outbox.size()
+
     async def failed(self) -> None:
         """Waits for a task that must not end; raises what ended it, such as StoreReplaced."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -98,6 +103,7 @@ class Broker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.components.issuers.close()
         await self.components.authorities.close()
+        await self.components.authentication.close()
         self.components.passwords.close()
         await self.stores.close()
         if isinstance(self.audit, AuditFile):
@@ -113,8 +119,11 @@ class Broker:
                 await parts.sessions.reap()
                 await self.stores.ledger.reap(now)
                 await self.stores.replays.reap(now)
+                await parts.throttling.reap()
+                await self.stores.factors.reap(now)
             except Exception as error:
                 _log.warning("could not remove what has expired", error=type(error).__name__)
+            allocator.give_back()
 
     async def _watch_for_ever(self) -> None:
         """Keys that another broker changed, and an audit file that was moved away."""
@@ -125,6 +134,7 @@ class Broker:
                 await self.components.realms.refresh()
                 await self.components.issuers.refresh()
                 await self.components.authorities.refresh()
+                await self.components.authentication.refresh()
                 if isinstance(self.audit, AuditFile):
                     self.audit.follow()
             except Exception as error:

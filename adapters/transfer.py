@@ -1,8 +1,8 @@
 """The configuration of a deployment: collected from a store, and put into another.
 
 What is carried over: the documents that brokers share (rings of signing keys, realms, trusted
-issuers, certificate authorities, authentication modules), published instances and users. What is
-not: tokens, sessions and answers, which end by themselves.
+issuers, certificate authorities, authentication modules), published instances, users and their
+authenticators. What is not: tokens, sessions, answers and passcodes, which end by themselves.
 ``transfer_file`` keeps it in a file.
 """
 
@@ -15,6 +15,7 @@ import orjson
 
 from adapters.stores import Stores
 from broker.errors import AlreadyPublished, PreconditionFailed, UnknownInstance
+from broker.factors import Factor
 from broker.model import InstanceDocument, User
 
 REALMS_DOCUMENT = "realms"
@@ -31,10 +32,11 @@ class Configuration:
     documents: dict[str, bytes]
     instances: tuple[InstanceDocument, ...]
     users: tuple[User, ...]
+    factors: tuple[Factor, ...] = ()
 
     @property
     def size(self) -> int:
-        return len(self.documents) + len(self.instances) + len(self.users)
+        return len(self.documents) + len(self.instances) + len(self.users) + len(self.factors)
 
     def realms(self, declared: Iterable[str]) -> tuple[str, ...]:
         """Those that settings declare, and those that the documents hold."""
@@ -49,7 +51,9 @@ async def collected(stores: Stores, declared: Iterable[str]) -> Configuration:
     documents = await stores.configuration.list()
     realms = dict.fromkeys((*declared, *realms_in(documents.get(REALMS_DOCUMENT))))
     users = [user for realm in realms for user in await stores.users.list(realm)]
-    return Configuration(documents, tuple(await stores.instances.list()), tuple(users))
+    factors = [each for realm in realms for each in await stores.factors.list(realm)]
+    lasting = tuple(factor for factor in factors if factor.expires_at is None)
+    return Configuration(documents, tuple(await stores.instances.list()), tuple(users), lasting)
 
 
 def realms_in(document: bytes | None) -> list[str]:
@@ -106,6 +110,7 @@ async def planned(stores: Stores, wanted: Configuration) -> Plan:
     steps = [
         *await _documents(stores, wanted),
         *[await _user(stores, user) for user in wanted.users],
+        *[await _factor(stores, factor) for factor in wanted.factors],
         *await _instances(stores, wanted),
     ]
     found = tuple(step for step in steps if step is not None)
@@ -142,6 +147,18 @@ async def _user(stores: Stores, user: User) -> Step | None:
         return True
 
     return Step(f"user {user.name} in {user.realm}", present is not None, do)
+
+
+async def _factor(stores: Stores, factor: Factor) -> Step | None:
+    present = await stores.factors.get(factor.realm, factor.account, factor.kind, factor.id)
+    if present == factor:
+        return None
+
+    async def do() -> bool:
+        return await stores.factors.swap(present, factor)
+
+    what = f"{factor.kind} of {factor.account} in {factor.realm}"
+    return Step(what, present is not None, do)
 
 
 async def _instances(stores: Stores, wanted: Configuration) -> list[Step]:

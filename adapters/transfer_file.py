@@ -19,6 +19,7 @@ from argon2.low_level import Type, hash_secret_raw
 
 from adapters.keys.root_secret import KEY_BYTES, SealBroken, Sealer
 from adapters.transfer import Configuration, TransferRefused
+from broker.factors import Factor
 from broker.model import InstanceDocument, Secret, User
 
 VERSION = 1
@@ -136,6 +137,16 @@ def _written(configuration: Configuration) -> bytes:
                 }
                 for user in configuration.users
             ],
+            "factors": [
+                {
+                    "realm": factor.realm,
+                    "account": factor.account,
+                    "kind": factor.kind,
+                    "id": factor.id,
+                    "body": base64.b64encode(factor.body).decode(),
+                }
+                for factor in configuration.factors
+            ],
         },
         default=dict,  # read-only mappings, which the JSON writer does not know
     )
@@ -156,4 +167,8 @@ def _read(plain: bytes) -> Configuration:
         )
         for user in told["users"]
     )
-    return Configuration(documents, instances, users)
+    factors = tuple(
+        Factor(**{**factor, "body": base64.b64decode(factor["body"])})
+        for factor in told.get("factors", ())  # files of earlier versions have none
+    )
+    return Configuration(documents, instances, users, factors)

@@ -130,6 +130,11 @@ async def _remote(settings: Settings, url: str, admin: str | None) -> AsyncItera
             "X-OpenAM-Password": _password(settings, url, admin),
         }
         answer = await Client(http, url, login).call("POST", "/json/authenticate")
+        if "tokenId" not in answer:
+            raise CallFailed(
+                f"the login of {admin} takes more than a password; run this where the store is, "
+                "without --url"
+            )
         session = {settings.http.cookie_name: answer["tokenId"]}
         client = Client(http, url, session)
         try:

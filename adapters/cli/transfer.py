@@ -104,6 +104,7 @@ def _counted(found: Configuration) -> str:
         "documents": len(found.documents),
         "instances": len(found.instances),
         "users": len(found.users),
+        "authenticators": len(found.factors),
     }
     return ", ".join(f"{count} {name}" for name, count in parts.items())
 

@@ -10,13 +10,15 @@ from urllib.parse import quote
 
 import typer
 
-from adapters.cli import options
+from adapters.cli import factors, options
 from adapters.cli.client import ADMINISTRATOR, Client, ask, run
 from adapters.directories import users as user_files
 from adapters.directories.local import Passwords
 from broker.model import Secret
 
-app = typer.Typer(help="Local users and their passwords.", no_args_is_help=True)
+app = typer.Typer(help="Local users, passwords and second factors.", no_args_is_help=True)
+app.command("totp")(factors.totp)
+app.command("passcode")(factors.passcode)
 
 Name = Annotated[str, typer.Argument(help="The user's name.")]
 Attributes = Annotated[
