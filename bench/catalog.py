@@ -12,6 +12,7 @@ from bench.cases import (
     http,
     instances,
     latency,
+    ldap,
     memory,
     pipeline,
     providers,
@@ -24,6 +25,7 @@ from bench.cases import (
 CASES: tuple[Case[Any], ...] = (
     crypto.CASE,
     validators.CASE,
+    ldap.CASE,
     providers.CASE,
     pipeline.CASE,
     *http.CASES,

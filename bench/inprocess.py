@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,14 @@ class NoAudit:
     async def record(self, record: AuditRecord) -> None:
         """Nothing is written: that is for the cases of the whole broker."""
 
+    async def record_all(self, records: Sequence[AuditRecord]) -> None:
+        """The same."""
+
 
 class NoEvents:
     """EventSink: nobody is to be told."""
+
+    listening = False
 
     def prepare(
         self,
@@ -80,10 +85,15 @@ class World:
 
 async def opened(folder: Path) -> World:
     """On stores in memory; ``folder`` takes what else a broker writes. Close ``broker``."""
-    settings: Any = {"state_dir": folder / "state", "admin": {"password": secrets.token_hex(8)}}
+    settings: Any = {
+        "state_dir": folder / "state",
+        "admin": {"password": secrets.token_hex(8)},
+        "keys": {"signing_threads": "inline"},  # as the floors sign
+    }
     broker = await bootstrap.build(
         Settings(**settings), url=URL, stores=open_memory(), audit=NoAudit(), events=NoEvents()
     )
+    await broker.components.authentication.refresh()
     issuer = SubjectIssuer()
     await broker.components.issuers.put(ROOT_REALM, "bench", issuer.document())
     return World(broker, issuer)

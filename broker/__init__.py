@@ -6,7 +6,8 @@ The life of one request:
     concurrency limit.
 2.  **Requester.** It authenticates who is asking, where the protocol has that; never the subject.
 3.  **Decode.** The codec builds a frozen ``TranslationRequest``, once.
-4.  **Resolve** the ``Instance``; ``policy`` decides what can be decided without the token.
+4.  **Resolve** the ``Instance``, and in it the ``route`` from one type to the other; ``policy``
+    decides what can be decided without the token.
 5.  **Claim.** ``RequestLedger.claim`` fixes token id, ``iat``, ``exp`` and signing key. A known
     request gets its stored answer here; a different one under the same id is a conflict.
 6.  **Validate.** The registered validator turns the subject token into a ``Principal``.

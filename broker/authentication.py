@@ -56,10 +56,15 @@ class Evidence:
 
     ``tokens`` checks, by type, a token that came along with this broker's own validators. The
     mapping ``context`` is the target's; ``headers`` are those that modules asked for, by their name
-    in lower case, each as often as it came. ``address`` is the client's after trusted proxies,
-    ``peer`` that of the connection itself, ``peer_certificate`` the DER of the certificate that the
-    connection was made with. ``answers`` and ``state`` belong to a later step: what the prompts of
+    in lower case, each as often as it came, and those of names that some servers take for the same
+    (``x_user``). ``address`` is the client's after trusted proxies,
+    ``requester`` the name of who sent the request where no address is known, ``peer`` the address
+    of the connection itself, ``peer_certificate`` the DER of the certificate that the connection
+    was made with. ``answers`` and ``state`` belong to a later step: what the prompts of
     a module were answered with, and what it had to remember. ``now`` is seconds since the epoch.
+    What a module puts into ``answer_headers`` goes into the head of an HTTP answer.
+    ``front_end`` is what the login is for: an instance's ``url_element``, or "" where it is for
+    none.
     """
 
     realm: str
@@ -78,10 +83,13 @@ class Evidence:
         default_factory=lambda: MappingProxyType({}), repr=False
     )
     address: str | None = None
+    requester: str | None = None
     peer: str | None = None
     peer_certificate: bytes | None = field(default=None, repr=False)
     answers: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     state: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    answer_headers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    front_end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,9 @@ class Identity:
     in records of who is no local user (``account``); None says that it is the local user ``name``.
     ``methods`` are RFC 8176's words (``pwd``, ``otp``, ``hwk``, ``kerberos``…). ``one_time`` names
     something that counts once, such as the time step of a code: whoever uses the identity spends it
-    first. ``not_after`` (seconds since the epoch) bounds what may be issued. ``session_id`` and
-    ``parent`` are a validator's own.
+    first, to be remembered until ``one_time_until`` (seconds since the epoch) at least. ``note`` is
+    for the audit: what the module did instead of what it is for. ``not_after`` (seconds since the
+    epoch) bounds what may be issued. ``session_id`` and ``parent`` are a validator's own.
     """
 
     name: str
@@ -106,13 +115,12 @@ class Identity:
     login: Login | None = None
     session_id: Secret | None = None
     parent: str | None = None
+    one_time_until: int | None = None
+    note: str = ""
 
     def principal(self, realm: str, method: TokenType, now: float, told: str) -> Principal:
         """The subject of a translation; ``told`` is for the audit: who vouched."""
         at = int(now) if self.authenticated_at is None else self.authenticated_at
-        login = self.login
-        if login is None and self.methods:
-            login = Login(at=at, methods=self.methods)
         return Principal(
             name=self.name,
             realm=realm,
@@ -123,10 +131,18 @@ class Identity:
             session_id=self.session_id,
             parent=self.parent,
             one_time_token=self.one_time,
+            one_time_until=self.one_time_until,
             foreign=self.foreign,
-            login=login,
+            login=self._login(at),
             vouched_by=told,
         )
+
+    def _login(self, at: int) -> Login | None:
+        """What the token said of the login, and what was checked here besides."""
+        if not self.methods:
+            return self.login
+        said = self.login or Login(at=at)
+        return replace(said, methods=tuple(dict.fromkeys((*said.methods, *self.methods))))
 
 
 def account(module: str, name: str) -> str:
@@ -141,6 +157,7 @@ def identity_of(principal: Principal) -> Identity:
         attributes=principal.attributes or {},
         foreign=principal.foreign,
         one_time=principal.one_time_token,
+        one_time_until=principal.one_time_until,
         not_after=principal.not_after,
         authenticated_at=principal.authenticated_at,
         login=principal.login,
@@ -211,12 +228,14 @@ class Verdict(Enum):
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a chain has seen so far: a verdict for each module asked, who it is, and what the
-    module that asks back has to remember. ``by`` is for the audit."""
+    module that asks back has to remember. ``told`` is for the audit, ``login`` the name that was
+    typed."""
 
     verdicts: tuple[Verdict, ...] = ()
     identity: Identity | None = None
     state: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     told: tuple[str, ...] = ()
+    login: str | None = None
 
     def after(
         self, verdict: Verdict, identity: Identity | None, module: str, said: str

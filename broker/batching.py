@@ -12,24 +12,27 @@ does the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from broker import idempotency, policy
-from broker.batch import OPERATION, BatchRequest, Shared, Validated
+from broker.batch import OPERATION, BatchRequest, Shared
 from broker.claiming import Claims, Hold
 from broker.errors import Gone, NotReady, Refusal, Unavailable
 from broker.failures import failure_of
-from broker.model import Answer, BatchPlace, Claim, Secret, TranslationRequest
-from broker.ports import Attempt, Clock, InstanceSource
+from broker.lanes import in_lanes
+from broker.model import Answer, Claim, Secret, TranslationRequest
+from broker.ports import Attempt, AuditRecord, Clock, InstanceSource
+from broker.value import value
 
 CHUNK = 100
 """After so many parts the batch makes sure that it is still its worker's."""
 
 AT_ONCE = 32
-"""Parts that are worked on side by side, so that they share durable steps and leave room, in the
-event loop and in the queue of the passwords, for single requests."""
+"""Parts that are worked on side by side, so that they share durable steps and leave room in the
+queue of the passwords for single requests."""
 
 TRIES = 3
 """How often a part is tried whose failure nobody foresaw."""
@@ -38,11 +41,12 @@ KEPT = "batch"
 """The member under which an answer is stored: a refusal's body, or null for a part with a token."""
 
 
-Translate = Callable[[Attempt, Callable[[], TranslationRequest], Shared], Awaitable[Answer]]
-"""Phases 3 to 11 of one part. Raises Refusal and Unavailable; audits either way."""
+Translate = Callable[[Attempt, Callable[[], TranslationRequest], Shared, int], Awaitable[Answer]]
+"""Phases 3 to 11 of the part with that index. Raises Refusal and Unavailable; either way it leaves
+a note for the audit, which is written before the answer of the batch leaves."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Done:
     """How a part ended; not ``settled`` if asking again may change that."""
 
@@ -57,6 +61,7 @@ class Batches:
         self,
         *,
         translate: Translate,
+        audited: Callable[[Sequence[AuditRecord]], Awaitable[None]],
         end_session: Callable[[Attempt, Secret], Awaitable[None]],
         instances: InstanceSource,
         claims: Claims,
@@ -66,6 +71,7 @@ class Batches:
         requests_per_hour: int | None,
     ) -> None:
         self._translate = translate
+        self._audited = audited
         self._end_session = end_session
         self._instances = instances
         self._claims = claims
@@ -91,18 +97,8 @@ class Batches:
         claim = await self._claim(batch, proposal)
         if isinstance(claim, Answer):
             return await self._replayed(attempt, proposal, claim)
-        async with self._claims.settled(claim, batch), self._claims.kept(claim) as hold:
-            policy.within_deadline(batch.deadline, self._clock.now())
-            shared = Shared(instance)
-            done = await self._chunks(attempt, batch, shared, hold)
-            attempt.extra["issued"] = str(sum(part.answer.status == 200 for part in done))
-            settled = all(part.settled for part in done)
-            stands = await self._kept(batch, hold.claim, done) if settled else None
-            if settled or not claim.stored:
-                for session_id in shared.to_end:
-                    await self._end_session(attempt, session_id)
-            elif claim.held:
-                await self._claims.give_up(hold.claim)
+        work = self._worked(attempt, batch, Shared(instance, self._names(batch, claim)), claim)
+        done, stands = await self._claims.worked(claim, batch, work)
         if stands is not None:
             return await self._replayed(attempt, proposal, stands)
         return Answer(200, {"results": [part.answer.body for part in done]})
@@ -120,17 +116,17 @@ class Batches:
         for start in range(0, len(bodies), CHUNK):
             chunk = enumerate(bodies[start : start + CHUNK], start)
             results += await asyncio.gather(
-                *(self._body(BatchPlace(scope, index), request_id, body) for index, body in chunk)
+                *(self._body(scope, index, request_id, body) for index, body in chunk)
             )
         return replace(kept, body={"results": results}, expires_at=None)
 
     async def _body(
-        self, place: BatchPlace, request_id: str, body: Mapping[str, Any] | None
+        self, scope: str, index: int, request_id: str, body: Mapping[str, Any] | None
     ) -> Any:
         if body is not None:
             return body
         answer = await self._claims.answer(
-            idempotency.part_scope(place), idempotency.part_id(place, request_id)
+            idempotency.part_scope(scope), idempotency.part_id(index, request_id)
         )
         if answer is None:
             raise Gone("a part of this batch's answer is not kept any more")
@@ -158,7 +154,15 @@ class Batches:
             fingerprint=idempotency.batch_fingerprint(
                 batch.instance, batch.requester, parts, self._key
             ),
+            owner=self._claims.owner(),
         )
+
+    def _names(self, batch: BatchRequest, claim: Claim) -> idempotency.Names | None:
+        """The names of the parts, where the ledger is to know them."""
+        if claim.scope is None:
+            return None
+        scope = idempotency.part_scope(claim.scope)
+        return idempotency.Names(scope, batch.instance, batch.requester.id, self._key)
 
     async def _claim(self, batch: BatchRequest, proposal: Claim) -> Claim | Answer:
         """A stranger's is stored in the end, if one of its tokens proved good (decision 2)."""
@@ -168,39 +172,43 @@ class Batches:
             return await self._claims.fetched(proposal) or proposal
         return await self._claims.take(proposal, self._requests_per_hour)
 
+    async def _worked(
+        self, attempt: Attempt, batch: BatchRequest, shared: Shared, claim: Claim
+    ) -> tuple[list[_Done], Answer | None]:
+        """How the parts ended; and another attempt's answer, if that was faster."""
+        policy.within_deadline(batch.deadline, self._clock.now())
+        async with self._claims.kept(claim) as hold:
+            done = await self._chunks(attempt, batch, shared, hold)
+            attempt.extra["issued"] = str(sum(part.answer.status == 200 for part in done))
+            settled = all(part.settled for part in done)
+            stands = await self._kept(batch, hold.claim, done) if settled else None
+            if settled or not claim.stored:
+                for session_id in shared.to_end:
+                    await self._end_session(attempt, session_id)
+            elif claim.held:
+                await self._claims.give_up(hold.claim)
+        return done, stands
+
     async def _chunks(
         self, attempt: Attempt, batch: BatchRequest, shared: Shared, hold: Hold
     ) -> list[_Done]:
         done: list[_Done] = []
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def ended(index: int, chunk: Shared) -> _Done:
-            async with turns:
-                return await self._part(attempt, batch, index, hold.claim, chunk)
-
         for start in range(0, len(batch.parts), CHUNK):
             hold.still_ours()
-            chunk = replace(shared, validated=Validated())
+            chunk = shared.chunk()
             indexes = range(start, min(start + CHUNK, len(batch.parts)))
-            work = (ended(index, chunk) for index in indexes)
-            for part in await asyncio.gather(*work, return_exceptions=True):
-                if isinstance(part, BaseException):
-                    raise part
-                done.append(part)
+            part = functools.partial(self._part, attempt, batch, hold.claim.stored, chunk)
+            try:
+                done += await in_lanes(part, indexes, AT_ONCE, self._clock)
+            finally:
+                await self._audited(chunk.notes)
         return done
 
     async def _part(
-        self, whole: Attempt, batch: BatchRequest, index: int, claim: Claim, shared: Shared
+        self, whole: Attempt, batch: BatchRequest, stored: bool, shared: Shared, index: int
     ) -> _Done:
         """How one part ends. Raises Unavailable where the batch can be asked for again."""
-        part = batch.parts[index].request
-        place = BatchPlace(claim.scope or "", index)
-
-        def decode() -> TranslationRequest:
-            if isinstance(part, Refusal):
-                raise part
-            return replace(part, place=place)
-
+        part = batch.parts[index]
         for _ in range(TRIES):
             attempt = Attempt(
                 operation="translate",
@@ -214,12 +222,12 @@ class Batches:
                 extra={"index": str(index)},
             )
             try:
-                return _Done(await self._translate(attempt, decode, shared))
+                return _Done(await self._translate(attempt, part.decoded, shared, index))
             except Refusal as refusal:
                 answer = self._answer_refusal(refusal)
                 return _Done(answer, answer.final and not isinstance(refusal, NotReady))
             except Unavailable as error:
-                if claim.stored:
+                if stored:
                     raise
                 return _Done(self._answer_refusal(error), settled=False)
             except BaseException as error:

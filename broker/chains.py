@@ -19,6 +19,7 @@ from broker.errors import AuthenticationFailed, Refusal, TooManyAttempts, Unavai
 
 MUST = (Flag.REQUIRED, Flag.REQUISITE)
 RETRY_SECONDS = 1
+NAMESAKE = "it knows somebody of that name who is no local user (see link_local_users)"
 DOWN = "whoever checks this login cannot be asked now; ask again shortly"
 
 
@@ -35,7 +36,8 @@ class Chain:
 
     It succeeds if all required and requisite modules do that were asked, or, where it has none, if
     any module does. A sufficient module that succeeds ends the asking, unless a required one failed
-    before it. Modules must agree on who it is: the first one's word stands.
+    before it. Modules must agree on who it is, and the first one's word stands. For a local user
+    nobody speaks but those who mean a local user: a directory's ``admin`` is not ours.
 
     A module that cannot be asked is never taken for one that said yes. If its word might have
     changed a refusal, the caller hears that it is down, and not that the login is wrong.
@@ -121,10 +123,13 @@ async def _asked(
     mine = replace(evidence, state=seen.state) if resumed else _first(evidence)
     try:
         found = await link.module.authenticate(mine, seen.identity)
-        return seen.after(Verdict.PASSED, _agreed(seen.identity, found), name, "passed"), None
+        agreed, said = _agreed(seen.identity, found), _passed(found)
+        agreed = replace(agreed, note="") if agreed.note else agreed
+        return seen.after(Verdict.PASSED, agreed, name, said), None
     except MoreNeeded as more:
         state = replace(seen, state=more.state)
-        raise MoreNeeded(more.prompts, more.state, detail=_detail(more), progress=state) from None
+        said = "; ".join((*seen.told, f"{name}: {_detail(more)}"))
+        raise MoreNeeded(more.prompts, more.state, detail=said, progress=state) from None
     except TooManyAttempts:
         raise
     except Unavailable as down:
@@ -132,6 +137,10 @@ async def _asked(
         return seen.after(Verdict.DOWN, None, name, said), down
     except Refusal as refusal:
         return seen.after(Verdict.FAILED, None, name, _detail(refusal)), None
+
+
+def _passed(found: Identity) -> str:
+    return f"passed ({found.note})" if found.note else "passed"
 
 
 def _first(evidence: Evidence) -> Evidence:
@@ -147,6 +156,8 @@ def _agreed(known: Identity | None, found: Identity) -> Identity:
         return found
     if found.name != known.name:
         raise AuthenticationFailed(FAILED, detail="it is somebody else than modules before it said")
+    if known.foreign is None and found.foreign is not None:
+        raise AuthenticationFailed(FAILED, detail=NAMESAKE)
     if found.one_time and known.one_time and found.one_time != known.one_time:
         raise AuthenticationFailed(FAILED, detail="a login takes one code that counts once")
     ends = [end for end in (known.not_after, found.not_after) if end is not None]
@@ -155,6 +166,7 @@ def _agreed(known: Identity | None, found: Identity) -> Identity:
         attributes={**found.attributes, **known.attributes},
         methods=tuple(dict.fromkeys((*known.methods, *found.methods))),
         one_time=known.one_time or found.one_time,
+        one_time_until=max(known.one_time_until or 0, found.one_time_until or 0) or None,
         not_after=min(ends) if ends else None,
         session_id=known.session_id or found.session_id,
         parent=known.parent or found.parent,
@@ -186,7 +198,8 @@ class Alone:
         seen = progress or Progress()
         mine = _first(evidence) if progress is None else replace(evidence, state=seen.state)
         try:
-            return await self._module.authenticate(mine, None), f"{self.name}: passed"
+            found = await self._module.authenticate(mine, None)
+            return found, f"{self.name}: {_passed(found)}"
         except MoreNeeded as more:
             state = replace(seen, state=more.state)
             raise MoreNeeded(

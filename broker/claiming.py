@@ -12,7 +12,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from broker.errors import (
     ClaimLost,
@@ -25,6 +25,8 @@ from broker.errors import (
 from broker.failures import failure_of
 from broker.model import Announcement, Answer, Claim, TokenRecord
 from broker.ports import Clock, RequestLedger
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 5.0
 CLAIM_WAIT_SECONDS = (
@@ -82,6 +84,10 @@ class Claims:
         self._answer_refusal = answer_refusal
         self._answers_ttl_seconds = answers_ttl_seconds
 
+    def owner(self) -> str:
+        """The name of one more attempt, for the proposal that it makes."""
+        return f"{self._owner}/{next(self._attempts)}"
+
     async def take(
         self, proposal: Claim, quota: int | None, quota_scope: str | None = None
     ) -> Claim | Answer:
@@ -91,7 +97,6 @@ class Claims:
 
         Raises RequestConflict, Gone, TooManyAttempts, RequestInProgress, Unavailable.
         """
-        proposal = replace(proposal, owner=f"{self._owner}/{next(self._attempts)}")
         waited = 0.0
         while True:
             try:
@@ -160,39 +165,43 @@ class Claims:
         Raises ClaimLost, OutcomeUnknown, Conflict; and Unavailable for a claim without an id,
         under which nothing can be looked up.
         """
-        answer = replace(answer, instance=asked.instance, reply_key=asked.reply_key)
+        if answer.instance != asked.instance or answer.reply_key != asked.reply_key:
+            answer = replace(answer, instance=asked.instance, reply_key=asked.reply_key)
         until = self._clock.now() + self._answers_ttl_seconds
-
-        async def write() -> Answer:
+        try:
             await self._ledger.commit(claim, record, answer, until, announcement)
             return answer
-
-        try:
-            return await write()
         except ClaimLost:
             raise
         except Unavailable as error:
             if not claim.stored:
                 raise
-            left = self._left(asked.deadline)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    return await self._recovered(claim, write)
-            raise OutcomeUnknown(
-                "the store did not confirm the answer; ask again with the same id",
-                detail=error.detail,
-            ) from error
+            unknown = error
 
-    def settled(self, claim: Claim, asked: Asked) -> contextlib.AbstractAsyncContextManager[None]:
-        """Work under a claim; nothing is to be settled where the ledger does not have it."""
-        return self._settling(claim, asked) if claim.held else contextlib.nullcontext()
+        async def write() -> Answer:
+            await self._ledger.commit(claim, record, answer, until, announcement)
+            return answer
 
-    @contextlib.asynccontextmanager
-    async def _settling(self, claim: Claim, asked: Asked) -> AsyncIterator[None]:
-        """If the work fails for good, that is stored as the answer; if it may succeed later, the
-        request is left open for the next attempt."""
+        left = self._left(asked.deadline)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                return await self._recovered(claim, write)
+        raise OutcomeUnknown(
+            "the store did not confirm the answer; ask again with the same id",
+            detail=unknown.detail,
+        ) from unknown
+
+    def worked(self, claim: Claim, asked: Asked, work: Awaitable[T]) -> Awaitable[T]:
+        """The result of ``work`` under a claim.
+
+        If it fails for good, that is stored as the answer; if it may succeed later, the request is
+        left open for the next attempt. Nothing is settled where the ledger does not have the claim.
+        """
+        return self._settled(claim, asked, work) if claim.held else work
+
+    async def _settled(self, claim: Claim, asked: Asked, work: Awaitable[T]) -> T:
         try:
-            yield
+            return await work
         except Refusal as refusal:
             answer = self._answer_refusal(refusal)
             # The administrator's next step puts it there, and then the same request succeeds.
@@ -212,18 +221,15 @@ class Claims:
         self, proposal: Claim, quota: int | None, quota_scope: str | None
     ) -> Claim | Answer:
         """Ask once more if the outcome is unknown: the claim may have been made, and is ours."""
-
-        async def ask() -> Claim | Answer:
-            now = self._clock.now()
-            return await self._ledger.claim(proposal, now, LEASE_SECONDS, quota, quota_scope)
-
+        now = self._clock.now()
         try:
-            return await ask()
+            return await self._ledger.claim(proposal, now, LEASE_SECONDS, quota, quota_scope)
         except RequestInProgress:
             raise
         except Unavailable:
             await asyncio.sleep(POLL_SECONDS)
-        return await ask()
+        now = self._clock.now()
+        return await self._ledger.claim(proposal, now, LEASE_SECONDS, quota, quota_scope)
 
     async def _recovered(self, claim: Claim, write: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask until the store answers; commit again if it did not get the first one."""

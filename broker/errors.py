@@ -52,7 +52,10 @@ from collections.abc import Sequence
 
 
 class RemintError(Exception):
-    """The root: a public ``sentence``, and a private ``detail`` for the audit."""
+    """The root: a public ``sentence``, and a private ``detail`` for the audit, as is ``login``: the
+    name that was typed, where it is a login that was refused."""
+
+    login: str | None = None
 
     def __init__(self, sentence: str, *, detail: str | None = None) -> None:
         super().__init__(sentence)

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from broker.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """A fact about one realm."""
 
@@ -16,7 +16,7 @@ class Event:
     realm: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenIssued(Event):
     instance: str
     token_id: str
@@ -26,42 +26,42 @@ class TokenIssued(Event):
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TranslationRejected(Event):
     instance: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenCancelled(Event):
     instance: str
     token_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenExpired(Event):
     instance: str
     token_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstancePublished(Event):
     instance: str
     revision: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstanceUpdated(Event):
     instance: str
     revision: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstanceDeleted(Event):
     instance: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyRotated(Event):
     """A key is going to take over, or has (routing key ``key.rotated``).
 
@@ -73,7 +73,7 @@ class KeyRotated(Event):
     signs_from: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyRevoked(Event):
     """A key is not to be believed any more (routing key ``key.revoked``).
 

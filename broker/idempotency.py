@@ -14,11 +14,15 @@ request makes it anew, and with it the same token (docs/decisions/0005).
 from __future__ import annotations
 
 import hmac
+import itertools
 import math
 from collections.abc import Iterable
+from dataclasses import field
 
 from broker.errors import TooManyAttempts
-from broker.model import BatchPlace, Claim, Principal, Requester, TranslationRequest
+from broker.mac import authenticated
+from broker.model import Principal, Requester, TranslationRequest
+from broker.value import value
 
 MAX_REQUEST_ID_LENGTH = 255
 
@@ -29,28 +33,66 @@ QUOTA_SECONDS = 3600
 """The length of a window in which new requests of one scope are counted."""
 
 
+@value
+class Named:
+    """The name of a request in the ledger, what tells whether another is the same, and what its
+    token is made from: ``ENTROPY_BYTES``, the same for each attempt."""
+
+    scope: str
+    request_id: str
+    fingerprint: bytes
+    entropy: bytes = field(repr=False)
+
+
+class Names:
+    """Names the requests of one scope to one instance: what they have in common is framed once.
+
+    ``requester`` is the id of who asks, None for a stranger.
+    """
+
+    __slots__ = ("_before_ids", "_before_tokens", "_instance", "_key", "scope")
+
+    def __init__(self, scope: str, instance: str, requester: str | None, key: bytes) -> None:
+        self.scope = scope
+        self._key = key
+        self._instance = _framed(_bytes(instance))
+        self._before_ids = _framed(b"token") + _framed(_bytes(scope))
+        self._before_tokens = _request_of(instance, requester)
+
+    def named(self, request_id: str, request: TranslationRequest) -> Named:
+        """The name of one of them, under its id in the ledger."""
+        asked = self._before_tokens + _tokens_of(request)
+        found = authenticated(asked, self._key)
+        made_from = self._before_ids + _framed(_bytes(request_id)) + self._instance + _framed(found)
+        return Named(self.scope, request_id, found, entropy(made_from, self._key))
+
+
+def named(request: TranslationRequest, key: bytes) -> Named | None:
+    """The name of a request that stands alone; None without an id: the ledger does not know it."""
+    if request.request_id is None:
+        return None
+    names = Names(scope(request, key), request.instance, request.requester.id, key)
+    return names.named(request.request_id, request)
+
+
 def scope(request: TranslationRequest, key: bytes) -> str:
-    """Whose request id this is. The parts of a batch have a scope that no other request has."""
-    if request.place is not None:
-        return part_scope(request.place)
+    """Whose request id this is, for a request that stands alone."""
     return holder(request.requester, [request.subject_token.canonical], key)
 
 
-def stored_id(request: TranslationRequest) -> str | None:
-    """The id under which the ledger knows a request; each part of a batch has one of its own."""
-    if request.place is None or request.request_id is None:
-        return request.request_id
-    return part_id(request.place, request.request_id)
+def entropy(name: bytes, key: bytes) -> bytes:
+    """What the token of a request is made from, by everything that names it."""
+    return authenticated(name, key)
 
 
-def part_scope(place: BatchPlace) -> str:
-    """The scope of a part of a batch, which no request has that stands alone."""
-    return f"{BATCH_PREFIX}{place.scope}"
+def part_scope(scope: str) -> str:
+    """The scope of the parts of a batch, which no request has that stands alone."""
+    return f"{BATCH_PREFIX}{scope}"
 
 
-def part_id(place: BatchPlace, request_id: str) -> str:
+def part_id(index: int, request_id: str) -> str:
     """The id of a part of the batch ``request_id``."""
-    return f"{place.index}:{request_id}"
+    return f"{index}:{request_id}"
 
 
 def holder(requester: Requester, tokens: Iterable[bytes], key: bytes) -> str:
@@ -61,7 +103,7 @@ def holder(requester: Requester, tokens: Iterable[bytes], key: bytes) -> str:
     """
     if requester.id is not None:
         return requester_scope(requester)
-    return "token:" + _keyed(key, b"scope", *dict.fromkeys(tokens)).hex()
+    return "token:" + _keyed_all(key, (b"scope", *dict.fromkeys(tokens))).hex()
 
 
 def requester_scope(requester: Requester) -> str:
@@ -81,42 +123,21 @@ def quota_scope(principal: Principal, key: bytes) -> str:
 
 def fingerprint(request: TranslationRequest, key: bytes) -> bytes:
     """What was asked, the way back left out: the same for a retry, different for anything else."""
-    return _keyed(
-        key,
-        b"request",
-        request.instance.encode(),
-        (request.requester.id or "").encode(),
-        request.subject_token.canonical,
-        request.requested_token.canonical,
-        *request.subject_token.beside,
-    )
+    text = _request_of(request.instance, request.requester.id) + _tokens_of(request)
+    return authenticated(text, key)
 
 
 def batch_fingerprint(
     instance: str, requester: Requester, parts: Iterable[bytes], key: bytes
 ) -> bytes:
     """What was asked in a batch; ``parts`` are its requests, canonical and in order."""
-    return _keyed(key, b"batch", _bytes(instance), _bytes(requester.id or ""), *parts)
-
-
-def entropy(claim: Claim, instance: str, key: bytes) -> bytes:
-    """What the token of a request is made from, ``ENTROPY_BYTES`` of it: the same for each attempt.
-
-    ``claim`` has scope, id and fingerprint of the request.
-    """
-    return _keyed(
-        key,
-        b"token",
-        _bytes(claim.scope or ""),
-        _bytes(claim.request_id or ""),
-        _bytes(instance),
-        claim.fingerprint,
-    )
+    before = (b"batch", _bytes(instance), _bytes(requester.id or ""))
+    return _keyed_all(key, itertools.chain(before, parts))
 
 
 def window_end(now: float) -> int:
     """When the window that ``now`` is in ends; both in seconds since the epoch."""
-    return (math.floor(now / QUOTA_SECONDS) + 1) * QUOTA_SECONDS
+    return (int(now // QUOTA_SECONDS) + 1) * QUOTA_SECONDS
 
 
 def over_quota(now: float) -> TooManyAttempts:
@@ -134,9 +155,31 @@ def _bytes(text: str) -> bytes:
 
 
 def _keyed(key: bytes, *parts: bytes) -> bytes:
-    """HMAC over parts, each with its length before it, so that no two lists give the same bytes."""
+    """HMAC over framed parts."""
+    return authenticated(b"".join([_framed(part) for part in parts]), key)
+
+
+def _keyed_all(key: bytes, parts: Iterable[bytes]) -> bytes:
+    """The same over parts that are not to be copied all at once."""
     mac = hmac.new(key, digestmod="sha256")
     for part in parts:
-        mac.update(len(part).to_bytes(4, "big"))
-        mac.update(part)
+        mac.update(_framed(part))
     return mac.digest()
+
+
+def _request_of(instance: str, requester: str | None) -> bytes:
+    """What a fingerprint begins with."""
+    return b"".join(map(_framed, (b"request", instance.encode(), (requester or "").encode())))
+
+
+def _tokens_of(request: TranslationRequest) -> bytes:
+    """What a fingerprint goes on with."""
+    given, wanted = request.subject_token, request.requested_token.canonical
+    text = _framed(given.canonical) + _framed(wanted)
+    beside = given.beside
+    return text + b"".join(map(_framed, beside)) if beside else text
+
+
+def _framed(part: bytes) -> bytes:
+    """With its length before it, so that no two lists of parts give the same bytes."""
+    return len(part).to_bytes(4, "big") + part

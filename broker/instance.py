@@ -7,7 +7,7 @@ the field names below; the adapter that knows the document puts its own key name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -36,7 +36,7 @@ from broker.instance_rules import (
     no_plug_ins,
     problems_of,
 )
-from broker.model import TokenType, instance_id
+from broker.model import OPENIDCONNECT, SAML2, TokenType, instance_id
 from broker.option_rules import KEY_REFERENCES, MAX_LIFETIME_SECONDS
 from broker.output_options import (
     ACTIVE_KEY,
@@ -91,6 +91,8 @@ __all__ = [
 ]
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
+NO_SAML2_PLUG_INS = Saml2PlugIns()
+NO_OIDC_PLUG_INS = OidcPlugIns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,25 @@ class Instance:
         init=False, compare=False, repr=False
     )
     outputs: frozenset[TokenType] = field(init=False, compare=False, repr=False)
+    plugged: frozenset[TokenType] = field(init=False, compare=False, repr=False)
+    """The outputs that a plug-in has a say in."""
+    prepared: dict[Any, Any] = field(init=False, compare=False, repr=False)
+    """What others worked out of it once (``broker.route``); it goes with the instance."""
 
     def __post_init__(self) -> None:
         pairs = {(t.input, t.output): t for t in reversed(self.transforms)}
         object.__setattr__(self, "id", instance_id(self.realm, self.url_element))
         object.__setattr__(self, "offered", MappingProxyType(pairs))
         object.__setattr__(self, "outputs", frozenset(t.output for t in self.transforms))
+        object.__setattr__(self, "plugged", frozenset(self._plugged()))
+        object.__setattr__(self, "prepared", {})
+
+    def _plugged(self) -> Iterator[TokenType]:
+        yield from self.custom_providers
+        if self.saml2 is not None and self.saml2.plug_ins != NO_SAML2_PLUG_INS:
+            yield SAML2
+        if self.oidc is not None and self.oidc.plug_ins != NO_OIDC_PLUG_INS:
+            yield OPENIDCONNECT
 
 
 def compiled(

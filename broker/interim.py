@@ -15,11 +15,7 @@ import asyncio
 from typing import Protocol
 
 from broker.model import Principal, Secret
-from broker.output_options import OidcPlugIns, Saml2PlugIns
 from broker.plan import Plan
-
-NO_SAML2_PLUG_INS = Saml2PlugIns()
-NO_OIDC_PLUG_INS = OidcPlugIns()
 
 
 class InterimSessions(Protocol):
@@ -70,9 +66,4 @@ class Behind:
 
 def may_be_asked(plan: Plan) -> bool:
     """Whether the instance names a plug-in that could ask for a session."""
-    instance, wanted = plan.instance, plan.request.requested_token.type
-    return (
-        wanted in instance.custom_providers
-        or (instance.saml2 is not None and instance.saml2.plug_ins != NO_SAML2_PLUG_INS)
-        or (instance.oidc is not None and instance.oidc.plug_ins != NO_OIDC_PLUG_INS)
-    )
+    return bool(plan.instance.plugged)

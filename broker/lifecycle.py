@@ -159,10 +159,12 @@ class Lifecycle:
             )
             return self._events.prepare(event, alias=record.alias)
 
-        expired = await self._tokens.reap(now, announcement)
-        for record in expired:
-            self._events.announce(announcement(record))
-        return len(expired)
+        reaped = 0
+        while expired := await self._tokens.reap(now, announcement):
+            for record in expired:
+                self._events.announce(announcement(record))
+            reaped += len(expired)
+        return reaped
 
     async def _end(self, records: Sequence[TokenRecord], tally: _Tally) -> None:
         """Remove the records, then generation by generation what is bound to them.

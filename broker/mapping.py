@@ -34,8 +34,6 @@ MAX_VALUES = 10_000
 BESIDE = "\0"
 """Begins the claims that a provider maps for itself: no attribute or claim has such a name."""
 
-NO_PLUG_INS = (Saml2PlugIns(), OidcPlugIns())
-
 T = TypeVar("T")
 
 
@@ -84,8 +82,6 @@ class PlugInMapping:
         if found is None:
             return claims, NOTHING_MAPPED
         section, options = found
-        if options.plug_ins in NO_PLUG_INS:
-            return claims, NOTHING_MAPPED
         known = replace(principal, attributes=await self._profiles.profile(principal))
         told = Translation(
             instance=plan.instance.id,

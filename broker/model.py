@@ -1,6 +1,6 @@
 """The nouns of a translation: what came in, who it speaks for, and what goes out.
 
-Everything here is frozen. What a caller sent and nobody has checked yet is a
+Nothing here is ever changed. What a caller sent and nobody has checked yet is a
 :class:`ReceivedToken`; only a validator turns it into a :class:`Principal`, so
 verified and unverified are different types.
 """
@@ -11,10 +11,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NewType, Protocol
 
 from broker.errors import Refusal
+from broker.value import value
 
 TokenType = NewType("TokenType", str)
 
@@ -28,6 +30,9 @@ ROOT_REALM = "/"
 ENTROPY_BYTES = (
     32  # what a claim draws for the token it will issue; 20 of them make an assertion ID
 )
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Secret:
@@ -73,25 +78,29 @@ class PresentedCertificate:
     chain: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReceivedToken:
     """A subject token as it arrived: its type and unverified members, which may be secrets.
 
     ``canonical`` is its meaning in bytes, members sorted; empty where the transport carried it.
     ``presented`` is the certificate that came beside it, or why there is none that counts; None
     where the type has none or the transport cannot carry one. ``context`` holds what the instance's
-    mapping context names of the HTTP request, by its key, for a custom token.
+    mapping context names of the HTTP request, by its key, for a custom token. ``requester`` is who
+    sent it, which is no part of what it means.
     """
 
     type: TokenType
     unverified: Mapping[str, Any] = field(repr=False)
     canonical: bytes = field(default=b"", repr=False)
     presented: PresentedCertificate | Refusal | None = field(default=None, repr=False)
-    context: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    context: Mapping[str, Secret] = field(default_factory=lambda: _NOTHING, repr=False)
+    requester: Requester | None = field(default=None, repr=False, compare=False)
 
     @property
     def beside(self) -> tuple[bytes, ...]:
         """What else makes this token another one than its members say."""
+        if self.presented is None and not self.context:
+            return ()
         named = (f"{key}\0{self.context[key].reveal()}".encode() for key in sorted(self.context))
         if isinstance(self.presented, PresentedCertificate):
             return (self.presented.leaf, *named)
@@ -106,7 +115,7 @@ class ReceivedToken:
         return b"".join(len(each).to_bytes(4, "big") + each for each in (self.canonical, *beside))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestedToken:
     """What the caller asks for: the output type and the options that came with it."""
 
@@ -129,21 +138,13 @@ class Requester:
     by_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPlace:
-    """Where a request stands in a batch: the scope of the batch's id, and its index from 0 on."""
-
-    scope: str
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
+@value
 class TranslationRequest:
     """One request, decoded once; no transport's form, header or frame survives past it.
 
-    ``request_id`` is the caller's idempotency id, ``deadline`` seconds since the epoch. ``place``
-    is set for a request that is part of a batch; its ``request_id`` is then the batch's.
-    ``reply_key`` is the public key (JWK) that the answer is to be encrypted to, if one came.
+    ``request_id`` is the caller's idempotency id, that of the batch for a part of one, ``deadline``
+    seconds since the epoch. ``reply_key`` is the public key (JWK) that the answer is to be
+    encrypted to, if one came.
     """
 
     instance: str
@@ -152,12 +153,11 @@ class TranslationRequest:
     requester: Requester
     request_id: str | None = None
     deadline: float | None = None
-    trace: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    place: BatchPlace | None = None
+    trace: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     reply_key: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VerifiedClaims:
     """What is said of a principal, in the relying party's words: name to its values, in order."""
 
@@ -195,17 +195,17 @@ class SessionBehind(Protocol):
         """None for a subject that is no user of ours; raises Unavailable."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Principal:
     """Who a validated token speaks for. Only validators make one.
 
     ``attributes`` is None while nobody has read the profile; ``not_after`` (seconds since the
     epoch) bounds what may be issued for it; ``session_id`` is the session that came in or stands
     behind it; ``parent`` the id of the token of ours it was shown with; ``one_time_token`` names a
-    token that may be used once. ``foreign`` is set for who is no user of ours (``trust.account``).
-    ``login`` is what another issuer says of the login, ``state`` what a custom validator adds.
-    ``behind`` has a session for plug-ins, where the instance names some. ``vouched_by`` tells the
-    audit which modules said so.
+    token that may be used once, which is remembered until ``one_time_until`` at least. ``foreign``
+    is set for who is no user of ours (``trust.account``). ``login`` is what another issuer says of
+    the login, ``state`` what a custom validator adds. ``behind`` has a session for plug-ins, where
+    the instance names some. ``vouched_by`` tells the audit which modules said so.
     """
 
     name: str
@@ -222,6 +222,7 @@ class Principal:
     state: Any = field(default=None, repr=False)
     behind: SessionBehind | None = field(default=None, repr=False, compare=False)
     vouched_by: str = ""
+    one_time_until: int | None = None
 
     @property
     def account(self) -> str:
@@ -230,7 +231,7 @@ class Principal:
         return self.name if self.foreign is None else self.foreign
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IssuedToken:
     """A finished token and the names it is known by.
 
@@ -245,7 +246,7 @@ class IssuedToken:
     body: Any = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenRecord:
     """What is kept of an issued token: enough to list, validate and cancel it.
 
@@ -266,7 +267,7 @@ class TokenRecord:
     kept: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claim:
     """What was fixed for one request before its token was looked at.
 
@@ -297,7 +298,7 @@ class Claim:
         return self.epoch > 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What the caller hears, on any transport: a body, or the refusal it got instead.
 
@@ -342,12 +343,29 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Who checked the login of a session, where modules did.
+
+    ``target`` is the chain or module, as ``service|NAME`` or ``module|NAME``; ``methods`` are
+    ``amr`` (RFC 8176). ``foreign`` is the account of who is no local user. ``attributes`` are the
+    directory's: all there are of a foreign subject, and of a local user those that are not kept
+    here.
+    """
+
+    target: str
+    methods: tuple[str, ...] = ()
+    foreign: str | None = None
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A login that stands until it idles out, ends, or is logged out. Times in seconds.
 
     ``interim`` sessions exist for one translation and carry no administrative right.
     ``user_stamp`` is the user's at login: a session does not outlive the password it began with,
-    nor pass to the next user of that name.
+    nor pass to the next user of that name. ``origin`` is None where a local password alone was
+    checked, by nobody but the broker.
     """
 
     id: Secret
@@ -360,6 +378,17 @@ class Session:
     max_life_seconds: int
     interim: bool = False
     user_stamp: str = field(default="", repr=False)
+    origin: Origin | None = None
+
+    @property
+    def foreign(self) -> str | None:
+        """The account of who is no local user: nothing of a local user's is theirs."""
+        return None if self.origin is None else self.origin.foreign
+
+    @property
+    def account(self) -> str:
+        """The name in records and the audit."""
+        return self.foreign or self.principal
 
     @property
     def idle_expires_at(self) -> int:
@@ -370,12 +399,14 @@ class Session:
         return self.created_at + self.max_life_seconds
 
     def expired(self, now: float) -> bool:
-        return now >= min(self.idle_expires_at, self.life_expires_at)
+        return now >= self.idle_expires_at or now >= self.life_expires_at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class User:
     """A local user: password hash (argon2id, PHC string) and profile attributes."""
+
+    # Not in slots: the stamp is worked out once.
 
     name: str
     realm: str
@@ -388,7 +419,7 @@ class User:
         """Administrators carry ``admin`` among their ``roles``."""
         return "admin" in self.attributes.get("roles", ())
 
-    @property
+    @cached_property
     def stamp(self) -> str:
         """Changes with the password, and with the user: each hash has a salt of its own."""
         return hashlib.sha256(self.password_hash.reveal().encode()).hexdigest()[:32]
@@ -410,7 +441,8 @@ class InstanceDocument:
 
 def instance_id(realm: str, url_element: str) -> str:
     """Join realm and URL element as ForgeRock does: empty parts and slashes at joints vanish."""
-    return "/".join(part for part in f"{realm}/{url_element}".split("/") if part)
+    joined = f"{realm}/{url_element}".strip("/")
+    return "/".join([part for part in joined.split("/") if part]) if "//" in joined else joined
 
 
 def normal_realm(path: str) -> str:

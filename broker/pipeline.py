@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from broker import idempotency, policy
 from broker.batch import BatchRequest, Shared
@@ -29,19 +30,20 @@ from broker.interim import Behind, InterimSessions, may_be_asked
 from broker.issuing import Issuer, Keep, record_of
 from broker.mapping import PlugInMapping
 from broker.model import (
-    ENTROPY_BYTES,
     OPENAM,
     Announcement,
     Answer,
     Claim,
     IssuedToken,
     Principal,
+    RequestedToken,
     Secret,
     TranslationRequest,
 )
 from broker.plan import Plan
 from broker.ports import (
     Attempt,
+    AuditRecord,
     ClaimsMapper,
     Clock,
     EventSink,
@@ -52,8 +54,10 @@ from broker.ports import (
     SessionStore,
     TokenStore,
 )
+from broker.proposing import Proposals
 from broker.registry import Registry
 from broker.results import Inquiry, Results
+from broker.route import Route, Routes
 from broker.trail import AuditTrail
 
 DEFAULT_ANSWERS_TTL_SECONDS = 24 * 3600
@@ -94,7 +98,8 @@ class Pipeline:
         keep: Keep | None = None,
     ) -> None:
         self._instances = instances
-        self._registry = registry
+        self.registry = registry
+        self._routes = Routes(registry)
         self._claims = Claims(
             ledger=ledger,
             clock=clock,
@@ -104,7 +109,13 @@ class Pipeline:
         )
         self._family = Family(instances=instances, tokens=tokens, keys=keys, inputs=registry.inputs)
         self._issuer = Issuer(mapper=mapper, replays=replays, keys=keys, plug_ins=plug_in_mapping)
-        self._keys = keys
+        self._proposals = Proposals(
+            keys=keys,
+            clock=clock,
+            fingerprint_key=fingerprint_key,
+            owner=self._claims.owner,
+            entropy=entropy,
+        )
         self._sessions = sessions
         self._interim = interim
         self._keep = keep
@@ -114,9 +125,9 @@ class Pipeline:
         self._fingerprint_key = fingerprint_key
         self._requests_per_hour = requests_per_hour
         self._requests_per_hour_of_strangers = requests_per_hour_of_strangers
-        self._entropy = entropy
         self._batches = Batches(
             translate=self._translate_part,
+            audited=trail.written,
             end_session=self._end,
             instances=instances,
             claims=self._claims,
@@ -165,55 +176,65 @@ class Pipeline:
             )
         )
 
-    async def _recorded(self, attempt: Attempt, work: Awaitable[Answer]) -> Answer:
+    async def _recorded(
+        self, attempt: Attempt, work: Awaitable[Answer], notes: list[AuditRecord] | None = None
+    ) -> Answer:
         try:
-            return await self._trail.recorded(attempt, work)
+            return await self._trail.recorded(attempt, work, notes)
         except Refusal as refusal:
             await self.rejected(attempt, refusal)
             raise
 
-    async def _translate_part(
-        self, attempt: Attempt, decode: Callable[[], TranslationRequest], shared: Shared
-    ) -> Answer:
-        return await self._recorded(attempt, self._translate(attempt, decode, shared))
+    def _translate_part(
+        self, attempt: Attempt, decode: Callable[[], TranslationRequest], shared: Shared, index: int
+    ) -> Awaitable[Answer]:
+        work = self._translate(attempt, decode, shared, index)
+        return self._recorded(attempt, work, shared.notes)
 
     async def _translate(
         self,
         attempt: Attempt,
         decode: Callable[[], TranslationRequest],
         shared: Shared | None = None,
+        index: int = 0,
     ) -> Answer:
         # 3. Decode, once.
         request = decode()
         _note_request(attempt, request)
         # 4. Resolve the instance; decide what can be decided without touching the token.
-        plan = await self._resolve(attempt, request, shared)
+        plan = await self._resolve(attempt, request, shared, index)
         # 5. Claim: token id, iat, exp and key are fixed here, or the answer is known already.
         claim = await self._claim(plan)
         if isinstance(claim, Answer):
             return await self._known(attempt, plan, claim)
-        # 6. Validate.
+        # 6 to 10. Validate, map, spend, issue, commit.
+        if claim.stored and not claim.held:
+            return await self._worked_for_stranger(attempt, plan, claim)
+        return await self._claims.worked(claim, request, self._worked(attempt, plan, claim))
+
+    async def _worked(self, attempt: Attempt, plan: Plan, claim: Claim) -> Answer:
+        principal = await self._validate(attempt, plan)
+        return await self._fulfil(attempt, plan, claim, principal)
+
+    async def _worked_for_stranger(self, attempt: Attempt, plan: Plan, claim: Claim) -> Answer:
+        """The claim is stored once the token proved good."""
         try:
-            async with self._claims.settled(claim, request):
-                policy.within_deadline(request.deadline, self._clock.now())
-                principal = await self._validate(attempt, plan)
+            principal = await self._validate(attempt, plan)
         except InvalidToken:
             # Another attempt may have been answered meanwhile, and have ended the session.
             answer = await self._claims.fetched(claim)
             if answer is None:
                 raise
             return await self._known(attempt, plan, answer)
-        if claim.stored and not claim.held:
-            counted = idempotency.quota_scope(principal, self._fingerprint_key)
-            claim = await self._claims.take(claim, self._requests_per_hour_of_strangers, counted)
-            if isinstance(claim, Answer):
-                return await self._known(attempt, plan, claim)
-        # 7 to 10.
-        async with self._claims.settled(claim, request):
-            return await self._fulfil(attempt, plan, claim, principal)
+        counted = idempotency.quota_scope(principal, self._fingerprint_key)
+        taken = await self._claims.take(claim, self._requests_per_hour_of_strangers, counted)
+        if isinstance(taken, Answer):
+            return await self._known(attempt, plan, taken)
+        fulfilling = self._fulfil(attempt, plan, taken, principal)
+        return await self._claims.worked(taken, plan.request, fulfilling)
 
     async def _resolve(
-        self, attempt: Attempt, request: TranslationRequest, shared: Shared | None
+        self, attempt: Attempt, request: TranslationRequest, shared: Shared | None, index: int
     ) -> Plan:
         if shared is None:
             instance = await self._instances.resolve(request.instance)
@@ -221,82 +242,59 @@ class Pipeline:
             instance = shared.instance
         attempt.instance, attempt.realm = instance.id, instance.realm
         policy.may_ask(instance, request.requester.transport, request.requester.id)
-        given, wanted = request.subject_token.type, request.requested_token.type
-        transform = policy.transform_offered(instance, given, wanted)
-        validator = self._registry.validator_for(instance, given)
-        provider = self._registry.provider_for(instance, wanted)
-        return Plan(
-            request=request,
-            instance=instance,
-            transform=transform,
-            validator=validator,
-            provider=provider,
-            credential=validator.parse(request.subject_token),
-            options=provider.parse(request.requested_token, instance),
-            shared=shared,
-        )
+        given, wanted = request.subject_token, request.requested_token
+        route = self._routes.route(instance, given.type, wanted.type)
+        credential = route.validator.parse(given)
+        options = _options(route, wanted, shared)
+        return Plan(request, route, credential, options, shared, index)
 
     async def _claim(self, plan: Plan) -> Claim | Answer:
         """The claim of a known requester. A stranger's is not stored before the token validated,
         or anybody could fill the ledger; what is fixed in it stays fixed all the same."""
-        proposal = self._propose(plan)
+        proposal = self._proposals.proposal(plan)
         if not proposal.stored:
             return proposal
         if plan.request.requester.id is None:
             return await self._claims.fetched(proposal) or proposal
         return await self._claims.take(proposal, self._requests_per_hour)
 
-    def _propose(self, plan: Plan) -> Claim:
-        request, instance, provider = plan.request, plan.instance, plan.provider
-        key = provider.signing_key(instance)
-        issued_at = int(self._clock.now())
-        claim = Claim(
-            token_id="",
-            issued_at=issued_at,
-            expires_at=issued_at + provider.lifetime_seconds(instance),
-            key_id=self._keys.key_id(instance.realm, key) if key else None,
-            entropy=b"",
-        )
-        if request.request_id is None:
-            entropy = self._entropy(ENTROPY_BYTES)
-        else:
-            claim = replace(
-                claim,
-                fingerprint=idempotency.fingerprint(request, self._fingerprint_key),
-                scope=idempotency.scope(request, self._fingerprint_key),
-                request_id=idempotency.stored_id(request),
-            )
-            entropy = idempotency.entropy(claim, request.instance, self._fingerprint_key)
-        return replace(claim, entropy=entropy, token_id=provider.token_id(entropy))
-
     async def _validate(self, attempt: Attempt, plan: Plan) -> Principal:
-        principal = await self._principal(plan)
+        now = self._clock.now()
+        policy.within_deadline(plan.request.deadline, now)
+        if plan.shared is None:
+            principal = await plan.validated(now)
+        else:
+            given, validated = plan.request.subject_token, plan.shared.validated
+            principal = await validated.principal(given, plan.validated, self._clock)
         attempt.principal = principal.account
+        if principal.vouched_by:
+            attempt.extra["vouched_by"] = principal.vouched_by
         if principal.parent is not None and not await self._family.has(principal.parent):
             raise InvalidToken(
                 "this token was taken back, or one it was issued from", detail="its parent is gone"
             )
         return principal
 
-    async def _principal(self, plan: Plan) -> Principal:
-        async def validate() -> Principal:
-            now = self._clock.now()
-            return await plan.validator.validate(plan.credential, plan.instance, now)
-
-        if plan.shared is None:
-            return await validate()
-        return await plan.shared.validated.principal(plan.request.subject_token, validate)
-
-    async def _fulfil(
+    def _fulfil(
         self, attempt: Attempt, plan: Plan, claim: Claim, principal: Principal
-    ) -> Answer:
-        """Phases 7 to 10, with a session at hand for plug-ins. One that was opened for them stays
-        only with a token of a transform that leaves sessions standing, and for whoever took over.
-        """
+    ) -> Awaitable[Answer]:
+        """Phases 7 to 10."""
         if self._interim is None or not may_be_asked(plan):
-            return await self._issued(attempt, plan, claim, principal)
-        behind = Behind(self._interim, principal, claim.token_id)
-        stays, stays_with_token = False, not plan.transform.invalidate_session
+            return self._issued(attempt, plan, claim, principal)
+        return self._issued_with(self._interim, attempt, plan, claim, principal)
+
+    async def _issued_with(
+        self,
+        sessions: InterimSessions,
+        attempt: Attempt,
+        plan: Plan,
+        claim: Claim,
+        principal: Principal,
+    ) -> Answer:
+        """With a session at hand for plug-ins. One that was opened for them stays only with a token
+        of a transform that leaves sessions standing, and for whoever took over."""
+        behind = Behind(sessions, principal, claim.token_id)
+        stays, stays_with_token = False, not plan.route.transform.invalidate_session
         try:
             lent = replace(principal, behind=behind)
             answer = await self._issued(attempt, plan, claim, lent)
@@ -323,7 +321,14 @@ class Pipeline:
             attempt.key_id = claim.key_id
             attempt.token_alias, attempt.digest = issued.alias, issued.digest.hex()
             # 10. Commit, one atomic and durable step.
-            answer = Answer(200, issued.body, issued.token_id, expires_at)
+            answer = Answer(
+                200,
+                issued.body,
+                issued.token_id,
+                expires_at,
+                plan.request.instance,
+                plan.request.reply_key,
+            )
             announcement = self._announcement(plan, claim, principal, issued, expires_at)
             stands = await self._commit(plan, claim, principal, issued, answer, announcement)
         except NotReady:
@@ -331,11 +336,12 @@ class Pipeline:
         except Refusal:
             await self._end_session(attempt, plan, principal)
             raise
-        await self._end_session(attempt, plan, principal)
-        if stands != answer:
+        if plan.route.transform.invalidate_session:
+            await self._end_session(attempt, plan, principal)
+        if stands is not answer and stands != answer:
             attempt.token_alias = attempt.digest = None
             return _replayed(attempt, stands)
-        if plan.provider.persists(plan.instance):
+        if plan.route.terms.persists:
             attempt.extra["kept_until"] = str(expires_at)
         self._events.announce(announcement)
         return answer
@@ -348,10 +354,12 @@ class Pipeline:
         issued: IssuedToken,
         expires_at: int,
     ) -> Announcement | None:
+        if not self._events.listening:
+            return None
         event = TokenIssued(
             at=self._clock.now(),
-            realm=plan.instance.realm,
-            instance=plan.instance.id,
+            realm=plan.route.instance.realm,
+            instance=plan.route.instance.id,
             token_id=issued.token_id,
             token_type=issued.type,
             digest=issued.digest.hex(),
@@ -371,7 +379,7 @@ class Pipeline:
         After a failure that may pass the session stays: the retry needs it. A session that cannot
         be ended is noted and runs out; the answer is not held back for it.
         """
-        if not plan.transform.invalidate_session or principal.session_id is None:
+        if not plan.route.transform.invalidate_session or principal.session_id is None:
             return
         if plan.shared is not None:
             plan.shared.to_end.add(principal.session_id)  # other parts may show it too
@@ -384,7 +392,8 @@ class Pipeline:
     async def _known(self, attempt: Attempt, plan: Plan, answer: Answer) -> Answer:
         """The answer of an earlier attempt, which may have died before it ended the session that
         came in, or at a part of a batch that stayed open: so that is asked for once more."""
-        ends = plan.transform.invalidate_session and plan.request.subject_token.type == OPENAM
+        given = plan.request.subject_token.type
+        ends = plan.route.transform.invalidate_session and given == OPENAM
         if ends and plan.shared is not None:
             plan.shared.to_end.add(plan.credential)
         elif ends:
@@ -402,11 +411,21 @@ class Pipeline:
     ) -> Answer:
         """The answer that stands: this one, unless another attempt was faster."""
         record = None
-        if plan.provider.persists(plan.instance):
+        if plan.route.terms.persists:
             record = record_of(plan, claim, principal, issued, answer, self._keep)
         if record is None and not claim.stored and announcement is None:
             return answer
         return await self._claims.commit(claim, record, answer, plan.request, announcement)
+
+
+def _options(route: Route, wanted: RequestedToken, shared: Shared | None) -> Any:
+    """What was asked for, typed. Parts that ask in equal words share it, if no plug-in has it."""
+    if shared is None or route.plugged or not wanted.canonical:
+        return route.provider.parse(wanted, route.instance)
+    key = route, wanted.canonical
+    if key not in shared.options:
+        shared.options[key] = route.provider.parse(wanted, route.instance)
+    return shared.options[key]
 
 
 async def _noting(attempt: Attempt, ending: Awaitable[object]) -> None:

@@ -16,6 +16,9 @@ from broker.errors import (
 from broker.instance import Instance, Transform
 from broker.model import Principal, Session, TokenType, User
 
+TOUCH_SECONDS = 60
+"""A session's last access is written at most this often."""
+
 
 def transform_offered(instance: Instance, given: TokenType, wanted: TokenType) -> Transform:
     """The transform of this pair; an instance that lists none offers none."""
@@ -45,6 +48,8 @@ def within_deadline(deadline: float | None, now: float) -> None:
 
 def same_realm(principal: Principal, instance: Instance) -> None:
     """A subject may use the instances of its own realm alone; letter case does not matter."""
+    if principal.realm == instance.realm:
+        return
     if principal.realm.casefold() != instance.realm.casefold():
         raise RealmMismatch(
             "the subject's realm is not the realm of this instance",
@@ -62,13 +67,21 @@ def expiry(claimed: int, principal: Principal, now: float) -> int:
 
 
 def stands(session: Session, user: User | None, now: float) -> bool:
-    """Whether a session still speaks for its user, who is ``user`` if there is one."""
+    """Whether a session still speaks for its user, who is ``user`` if there is one. That of a
+    foreign subject has no user here, and stands until it ends by itself."""
+    if session.foreign is not None:
+        return not session.expired(now)
     return (
         not session.expired(now)
         and user is not None
         and user.active
         and hmac.compare_digest(session.user_stamp, user.stamp)
     )
+
+
+def touch_is_due(session: Session, now: float) -> bool:
+    """Whether a session that was just read is to be told of its use; the store decides again."""
+    return now - session.last_access_at >= TOUCH_SECONDS
 
 
 def keeps_tokens(instance: Instance) -> None:
@@ -86,4 +99,6 @@ MAX_SHOWN = 64
 
 def shown(name: str) -> str:
     """A caller's word, safe to put back into a sentence: short and printable."""
+    if len(name) <= MAX_SHOWN and name.isprintable():
+        return name
     return "".join(c if c.isprintable() else "?" for c in name[:MAX_SHOWN])

@@ -29,6 +29,7 @@ from broker.model import (
     VerifiedClaims,
 )
 from broker.statements import NOTHING_MAPPED, Mapped
+from broker.value import value
 
 # -- token types ---------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ class TokenValidator(Protocol):
         """Who the credential speaks for; raises one of the InvalidToken family."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IssueOrder:
     """All that a provider may use: no clock, and random numbers only to encrypt. ``mapped`` is
     what plug-ins say in the place of its own words."""
@@ -63,7 +64,7 @@ class IssueOrder:
     mapped: Mapped = NOTHING_MAPPED
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenName:
     """What a presented token calls itself: where its record is, and the digest it must have."""
 
@@ -192,6 +193,7 @@ class TokenStore(Protocol):
     ) -> list[TokenRecord]:
         """Remove what has expired, once in all, and say what that was.
 
+        A store may stop when it has found many, so it is asked again until it finds none.
         What ``announce`` makes of a record is in the outbox before the record is gone.
         """
 
@@ -421,7 +423,7 @@ class Attempt:
     extra: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuditRecord:
     """The end of an attempt: ``outcome`` is ``ok``, ``refused`` or ``failed``."""
 
@@ -438,9 +440,16 @@ class AuditSink(Protocol):
     async def record(self, record: AuditRecord) -> None:
         """Written when it returns; raises Unavailable if it could not be."""
 
+    async def record_all(self, records: Sequence[AuditRecord]) -> None:
+        """In order, written when it returns; raises Unavailable if one could not be."""
+
 
 class EventSink(Protocol):
     """Where facts are announced: written down with the fact itself, and let out afterwards."""
+
+    @property
+    def listening(self) -> bool:
+        """False while nobody is to be told of anything; then nothing is worth preparing."""
 
     def prepare(
         self,

@@ -60,6 +60,7 @@ class TargetedValidator:
             now=now,
             tokens=MappingProxyType({self._type: validate}),
             context=named.context if named is not None else {},
+            front_end=instance.url_element,
             **self._shown(credential),
         )
         identity, told = await target.authenticate(evidence)

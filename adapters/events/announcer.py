@@ -98,6 +98,11 @@ class Announcer:
 
     # -- what the core asks for ----------------------------------------------------------------
 
+    @property
+    def listening(self) -> bool:
+        """Whether there is a way out for announcements, or will be."""
+        return bool(self._ways)
+
     def prepare(
         self,
         event: Event,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
+from adapters import pseudonyms
 from adapters.events.catalogue import Kind, kind_of
 from adapters.events.routing import routing_key
 from broker.events import Event
@@ -25,7 +24,6 @@ DUE_AFTER_SECONDS = 10.0
 """How long its maker has to let an announcement out before others take it up."""
 
 ID_BYTES = 18
-PSEUDONYM_BYTES = 18
 
 
 class CloudEvents:
@@ -64,7 +62,7 @@ class CloudEvents:
 
     def pseudonym(self, realm: str, principal: str) -> str:
         """The same for the same principal of a realm, and different in another realm."""
-        return self._keyed(PSEUDONYM_BYTES, "principal", realm, principal)
+        return pseudonyms.principal(self._key, realm, principal)
 
     def _written(
         self, kind: Kind, id: str, event: Event, trace: Mapping[str, str]
@@ -91,13 +89,8 @@ class CloudEvents:
     def _id(self, kind: Kind, event: Event) -> str:
         if not kind.identity:
             return _text(secrets.token_bytes(ID_BYTES))
-        return self._keyed(
-            ID_BYTES, kind.name, *(str(getattr(event, name)) for name in kind.identity)
-        )
-
-    def _keyed(self, size: int, *words: str) -> str:
-        digest = hmac.digest(self._key, orjson.dumps(words), hashlib.sha256)
-        return _text(digest[:size])
+        identity = (str(getattr(event, name)) for name in kind.identity)
+        return pseudonyms.keyed(self._key, kind.name, *identity, size=ID_BYTES)
 
 
 def source(url: str, realm: str) -> str:

@@ -99,7 +99,10 @@ class _Place:
 
 
 def rows(options: Options, say: Say) -> Iterator[Row]:
-    settings = {"REMINT_EVENTS__KEEP": KEPT_EVENTS[options.events]}
+    settings = {
+        "REMINT_EVENTS__KEEP": KEPT_EVENTS[options.events],
+        "REMINT_KEYS__SIGNING_THREADS": "inline",  # as the floors sign
+    }
     with (
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         tempfile.TemporaryDirectory(prefix="remint-bench-") as folder,

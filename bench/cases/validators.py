@@ -83,7 +83,7 @@ class _Bench:
 
     def validator(self, token_type: TokenType) -> TokenValidator:
         """The broker's own."""
-        return self.world.broker.components.pipeline._registry.validator(token_type)
+        return self.world.broker.components.pipeline.registry.validator(token_type)
 
 
 def rows(options: Options, say: Say) -> Iterator[Row]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from broker.model import Principal, VerifiedClaims
 from broker.ports import UserStore
 
 BINARY_SUFFIX = ";binary"
+MAX_PREPARED_SOURCES = 4096
+NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class _Source:
     def values(self, attributes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """In order, each once; an empty value says nothing and is left out."""
         found = attributes.get(self.attribute, ()) if self.static is None else (self.static,)
+        if len(found) == 1 and found[0] and not self.binary:
+            return found
         once = dict.fromkeys(value for value in found if value)
         if self.binary:
             return tuple(b64encode(value.encode()).decode() for value in once)
@@ -46,8 +51,13 @@ class ProfileClaimsMapper:
         attributes = principal.attributes
         if attributes is None and any(source.static is None for source in sources.values()):
             attributes = await self.profile(principal)
-        values = {claim: source.values(attributes or {}) for claim, source in sources.items()}
-        return VerifiedClaims({claim: found for claim, found in values.items() if found})
+        given = NOTHING if attributes is None else attributes
+        values = {}
+        for claim, source in sources.items():
+            found = source.values(given)
+            if found:
+                values[claim] = found
+        return VerifiedClaims(values)
 
     async def profile(self, principal: Principal) -> Mapping[str, tuple[str, ...]]:
         """All attributes; those of a subject that is nobody of ours are never looked up."""
@@ -59,6 +69,7 @@ class ProfileClaimsMapper:
         return user.attributes if user is not None else {}
 
 
+@lru_cache(maxsize=MAX_PREPARED_SOURCES)
 def _source(value: str) -> _Source:
     if len(value) >= 2 and value[0] == value[-1] == '"':
         return _Source(static=value[1:-1])

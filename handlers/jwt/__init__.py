@@ -3,9 +3,11 @@
 from handlers import Handlers, Ports
 from handlers.jwt.provider import OidcProvider
 from handlers.jwt.validator import OidcValidator
+from handlers.targeted import TargetedValidator
 
 
 def handlers(ports: Ports) -> Handlers:
     """What this folder offers."""
     validator = OidcValidator(ports.issuers, ports.users, ports.tokens)
-    return Handlers(validator=validator, provider=OidcProvider())
+    targeted = TargetedValidator(validator, ports.targets, lambda each: {"id_token": each})
+    return Handlers(validator=targeted, provider=OidcProvider())

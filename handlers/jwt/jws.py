@@ -5,7 +5,7 @@ The first part depends on the key alone, so it is written once per key.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,8 @@ from broker.errors import CannotIssue
 from broker.ports import Signer
 
 MAX_PREPARED_HEADERS = 1024
+
+_TABLE = bytes.maketrans(b"+/", b"-_")
 
 
 async def signed(claims: Mapping[str, Any], signer: Signer, *, with_jwk: bool) -> bytes:
@@ -28,20 +30,21 @@ async def signed(claims: Mapping[str, Any], signer: Signer, *, with_jwk: bool) -
     # A secret has no public name, so only asymmetric keys get a kid.
     kid = signer.kid if jwk is not None else None
     shown = tuple(jwk.items()) if with_jwk and jwk is not None else None
-    header = _header(signer.algorithm, kid, shown)
-    data = header + b"." + _base64url(payload)
+    data = _start(signer.algorithm, kid, shown) + _base64url(payload)
     return data + b"." + _base64url(await signer.sign(data))
 
 
 @lru_cache(maxsize=MAX_PREPARED_HEADERS)
-def _header(algorithm: str, kid: str | None, jwk: tuple[tuple[str, str], ...] | None) -> bytes:
+def _start(algorithm: str, kid: str | None, jwk: tuple[tuple[str, str], ...] | None) -> bytes:
+    """The header, and the dot after it."""
     header: dict[str, Any] = {"typ": "JWT", "alg": algorithm}
     if kid is not None:
         header["kid"] = kid
     if jwk is not None:  # RFC 7515, section 4.1.3; its kid stands beside it already
         header["jwk"] = {name: value for name, value in jwk if name != "kid"} | {"alg": algorithm}
-    return _base64url(orjson.dumps(header))
+    return _base64url(orjson.dumps(header)) + b"."
 
 
 def _base64url(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
+    """RFC 7515, section 2: without padding."""
+    return b2a_base64(data, newline=False).translate(_TABLE, b"=")

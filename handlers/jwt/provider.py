@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,8 @@ from handlers.members import text_member
 MAX_NONCE_LENGTH = 1024
 MAX_TOKEN_LENGTH = 64 * 1024
 UUID_BYTES = 16
+_VARIANTS = "89ab" * 4
+"""Of the first hexadecimal digit of the ninth byte the two upper bits are 10 (RFC 9562, 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class OidcProvider:
 
     def token_id(self, entropy: bytes) -> str:
         """A random UUID (RFC 9562, version 4), for ``jti``."""
-        return str(uuid.UUID(bytes=entropy[:UUID_BYTES], version=4))
+        given = entropy[:UUID_BYTES].hex()
+        variant = _VARIANTS[entropy[8] >> 4]
+        return f"{given[:8]}-{given[8:12]}-4{given[13:16]}-{variant}{given[17:20]}-{given[20:]}"
 
     def lifetime_seconds(self, instance: Instance) -> int:
         return _options(instance).lifetime_seconds
@@ -68,12 +71,11 @@ class OidcProvider:
             token = jwe.encrypted(token, options.encryption)
         if len(token) > MAX_TOKEN_LENGTH:
             raise CannotIssue(f"the ID token would be longer than {MAX_TOKEN_LENGTH} characters")
-        name = named(token)
         return IssuedToken(
-            type=OPENIDCONNECT,
-            token_id=order.claim.token_id,
-            alias=name.alias,
-            digest=name.digest,
+            OPENIDCONNECT,
+            order.claim.token_id,
+            alias=_alias(token),
+            digest=hashlib.sha256(token).digest(),
             body={"issued_token": token.decode()},
         )
 
@@ -85,9 +87,12 @@ class OidcProvider:
 
 def named(token: bytes) -> TokenName:
     """How the record of an ID token is found, and what it must have."""
-    # SHA-1 only gives the record its public name; the SHA-256 beside it is what gets compared.
-    alias = hashlib.sha1(token, usedforsecurity=False).hexdigest().upper()
-    return TokenName(alias=alias, digest=hashlib.sha256(token).digest())
+    return TokenName(_alias(token), hashlib.sha256(token).digest())
+
+
+def _alias(token: bytes) -> str:
+    """SHA-1 only gives the record its public name; the SHA-256 beside it is what gets compared."""
+    return hashlib.sha1(token, usedforsecurity=False).hexdigest().upper()
 
 
 def _options(instance: Instance) -> OidcOptions:

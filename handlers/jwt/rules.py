@@ -104,7 +104,7 @@ def _subject(claims: Mapping[str, Any], claim: str) -> str:
 
 def _is_time(value: Any) -> TypeGuard[int | float]:
     """A NumericDate (RFC 7519, section 2)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not int and type(value) is not float:  # a truth value is an int, too
         return False
     return math.isfinite(value) and 0 <= value <= MAX_TIME
 

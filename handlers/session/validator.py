@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from broker import policy
 from broker.errors import SessionInvalid
 from broker.instance import Instance
-from broker.model import OPENAM, Principal, ReceivedToken, Secret
+from broker.model import OPENAM, Login, Principal, ReceivedToken, Secret, Session, User
 from broker.ports import SessionStore, UserStore
 from handlers.members import text_member
 
@@ -17,7 +19,7 @@ class SessionValidator:
     """Looks the session up in ``sessions``; using it counts as access.
 
     Its user is looked up too: who was removed, made inactive or given a new password gets no token
-    for an old login.
+    for an old login. A foreign subject has no user here, whatever the name.
     """
 
     token_type = OPENAM
@@ -38,8 +40,10 @@ class SessionValidator:
         session = await self._sessions.get(credential)
         if session is None:
             raise SessionInvalid(ENDED)
-        user = await self._users.get(session.realm, session.principal)
-        if user is None or not policy.stands(session, user, now):
+        user = None
+        if session.foreign is None:
+            user = await self._users.get(session.realm, session.principal)
+        if not policy.stands(session, user, now):
             raise SessionInvalid(ENDED)
         if policy.touch_is_due(session, int(now)):
             await self._sessions.touch(credential, int(now))
@@ -47,8 +51,25 @@ class SessionValidator:
             name=session.principal,
             realm=session.realm,
             method=OPENAM,
-            attributes=user.attributes,
+            attributes=_attributes(session, user),
             authenticated_at=session.created_at,
             not_after=session.life_expires_at,
             session_id=credential,
+            foreign=session.foreign,
+            login=_login(session),
         )
+
+
+def _attributes(session: Session, user: User | None) -> Mapping[str, tuple[str, ...]]:
+    """What is kept here of a local user stands over what a directory said at login."""
+    found = {} if session.origin is None else session.origin.attributes
+    if user is None:
+        return found
+    return {**found, **user.attributes} if found else user.attributes
+
+
+def _login(session: Session) -> Login | None:
+    """What a token says of a login that modules checked."""
+    if session.origin is None or not session.origin.methods:
+        return None
+    return Login(at=session.created_at, methods=session.origin.methods)

@@ -20,4 +20,6 @@ def shown(credential: Credential) -> Mapping[str, Any]:
         "username": credential.username,
         "password": credential.password,
         "otp": credential.otp,
+        "address": credential.address,
+        "requester": credential.sender,
     }

@@ -39,6 +39,10 @@ class Listener:
         self.bodies.append(body)
         return body
 
+    async def silent(self) -> bool:
+        """True if no event is there."""
+        return await self._got() is None
+
     async def _got(self) -> AbstractIncomingMessage | None:
         return await self._queue.get(fail=False, no_ack=True)
 

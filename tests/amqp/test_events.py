@@ -12,13 +12,13 @@ import structlog
 
 from adapters.amqp import events as amqp_events
 from adapters.amqp.topology import EVENTS
-from adapters.events import announcer
 from adapters.events.catalogue import KINDS
 from broker.instance import Instance
 from tests.amqp.caller import POLL_SECONDS, Caller, translation
 from tests.amqp.conftest import Opened
 from tests.amqp.listener import EVENT_SECONDS, Listener, forgotten, listening
 from tests.support.door import ID_TOKEN, REALM, Door, FrozenClock, an_instance, user_input
+from tests.support.hurried import quick_events
 from tests.support.planted import Planted
 from tests.support.rabbitmq import RabbitMQ
 
@@ -42,8 +42,7 @@ async def listener(rabbitmq: RabbitMQ) -> AsyncIterator[Listener]:
 @pytest.fixture
 def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was taken up in vain falls due again soon."""
-    monkeypatch.setattr(announcer, "LEASE_SECONDS", 1.0)
-    monkeypatch.setattr(announcer, "MAX_PAUSE_SECONDS", 1.0)
+    quick_events(monkeypatch)
 
 
 async def _translated(door: Door, key: str | None = None, **more: Any) -> None:
@@ -264,3 +263,12 @@ async def _until_logged(logs: list[Any], event: str) -> None:
     async with asyncio.timeout(EVENT_SECONDS):
         while event not in [line["event"] for line in logs]:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(POLL_SECONDS)
+
+
+async def test_not_sent(opened: Opened, listener: Listener) -> None:
+    """With ``events.send = false`` a message server that brings requests gets no events, and
+    nothing waits for it."""
+    async with opened(events={"send": False}) as door:
+        await _translated(door)
+        await _wait_for(door, 0)
+    assert await listener.silent()

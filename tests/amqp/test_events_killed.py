@@ -11,6 +11,7 @@ import pytest
 from tests.amqp.caller import Caller, translation
 from tests.amqp.listener import forgotten, listening
 from tests.support import door as doors
+from tests.support.hurried import HURRIED
 from tests.support.planted import Planted
 from tests.support.process import BrokerProcess, ended
 from tests.support.rabbitmq import RabbitMQ
@@ -42,7 +43,7 @@ async def test_killed_between_commit_and_announcement(
         async with doors.opened(tmp_path / "state", planted, events={"keep": 0}) as door:
             [committed] = await door.tokens()
             assert await door.broker.stores.outbox.size() >= 1
-        broker = BrokerProcess(tmp_path, settings=settings)
+        broker = BrokerProcess(tmp_path, module=HURRIED, settings=settings)
         with ended(broker):
             broker.launch()
             await asyncio.to_thread(broker.wait_ready)

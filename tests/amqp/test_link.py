@@ -10,6 +10,7 @@ import pytest
 from adapters.amqp.topology import REQUESTS
 from broker.errors import Unavailable
 from broker.ports import AuditRecord
+from broker.testing import OneByOne
 from tests.amqp.caller import SILENCE_SECONDS, Caller, calling, translation
 from tests.amqp.conftest import Opened, all_acknowledged, until_ready
 from tests.support.door import Door
@@ -24,7 +25,7 @@ REGISTER_SECONDS = 2.0
 DESK = "remint.reply.alice.office"
 
 
-class Audit:
+class Audit(OneByOne):
     """An audit sink that asks ``before`` each record; a test lets it wait or fail there."""
 
     def __init__(self, before: Callable[[], None] | None = None) -> None:

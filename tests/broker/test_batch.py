@@ -435,3 +435,17 @@ async def test_claims_of_parts(world: World) -> None:
     world.on_validate = look
     await _ask(world, _batch(b"1"))
     assert [claim.request_id for claim in held] == ["b-1", "0:b-1"]
+
+
+async def test_an_audit_that_cannot_be_written(world: World) -> None:
+    """Nothing of a batch is answered before all of its parts are in the audit; asked again when it
+    can be written, each part has the token that it had."""
+    asked = _batch(b"1", b"2")
+    world.audit.failure = Unavailable("full")
+    with pytest.raises(Unavailable):
+        await _ask(world, asked)
+    records = await _records(world)
+    world.audit.failure = None
+    assert _codes(await _ask(world, asked)) == [200, 200]
+    assert await _records(world) == records
+    assert len(world.audit.records) == 3

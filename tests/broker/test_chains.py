@@ -220,6 +220,17 @@ async def test_modules_agree_on_a_name(name: str) -> None:
     assert await outcome(two(ALICE, Identity(name, {}, foreign=None))) == NO
 
 
+async def test_a_namesake_vouches_for_no_local_user() -> None:
+    """What somebody of a directory knows is no second word for the local user of the same name,
+    and adds nothing to him; the local user may vouch for the other, who gets no more by it."""
+    there = Identity("alice", {"cn": ("A",)}, "auth://corp#alice")
+    assert await outcome(two(ALICE, there)) == NO
+    identity, _ = await two(ALICE, there, Flag.OPTIONAL).authenticate(EVIDENCE)
+    assert identity == ALICE
+    identity, _ = await two(there, ALICE).authenticate(EVIDENCE)
+    assert identity.foreign == "auth://corp#alice"
+
+
 async def test_somebody_else_adds_nothing() -> None:
     """What an optional module says of somebody else is not taken for the first one's."""
     other = Identity("bob", {"mail": ("b@example.com",)}, foreign=None, methods=("otp",))
@@ -232,7 +243,8 @@ async def test_what_both_know_is_joined() -> None:
     """The first one's word on account and attributes stands; the others add what it lacks, and
     the sooner end counts."""
     first = Identity("alice", {"mail": ("a",)}, "auth://one#alice", ("pwd",), not_after=50)
-    second = Identity("alice", {"mail": ("b",), "cn": ("A",)}, None, ("otp",), "t-1", 40)
+    attributes = {"mail": ("b",), "cn": ("A",)}
+    second = Identity("alice", attributes, "auth://two#alice", ("otp",), "t-1", 40)
     identity, _ = await two(first, second).authenticate(EVIDENCE)
     assert identity == Identity(
         "alice", {"mail": ("a",), "cn": ("A",)}, "auth://one#alice", ("pwd", "otp"), "t-1", 40

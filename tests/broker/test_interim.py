@@ -55,8 +55,8 @@ class Interim(World):
         )
         self.pipeline._interim = self.interim
         world = self
-        provider = self.pipeline._registry.provider(OUT)
-        validator = self.pipeline._registry.validator(IN)
+        provider = self.registry.provider(OUT)
+        validator = self.registry.validator(IN)
         issue, validate = provider.issue, validator.validate
 
         async def issuing(order: IssueOrder) -> Any:

@@ -57,7 +57,7 @@ async def test_the_key_makes_the_token_id(world: World, monkeypatch: pytest.Monk
     """Who has not got the deployment's key cannot know a token's id from its request."""
     first = await world.ask()
     other = _another(world)
-    monkeypatch.setattr(other.pipeline, "_fingerprint_key", b"o" * 32)
+    monkeypatch.setattr(other.pipeline._proposals, "_fingerprint_key", b"o" * 32)
     assert (await other.ask()).token_id != first.token_id
 
 

@@ -64,9 +64,10 @@ class World:
     subject: str = "demo"
 
     def __post_init__(self) -> None:
+        self.registry = Registry([_Validator(self), _Sessions(self)], [_Provider(self)])
         self.pipeline = Pipeline(
             instances=self,
-            registry=Registry([_Validator(self), _Sessions(self)], [_Provider(self)]),
+            registry=self.registry,
             ledger=_Ledger(self),
             tokens=self.store.tokens,
             mapper=self,
