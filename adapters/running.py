@@ -20,6 +20,10 @@ from broker.ports import AuditSink
 
 WATCH_SECONDS = 1.0
 
+GIVE_BACK_SECONDS = 10.0
+"""Between two times of giving memory back: a millisecond each, and afterwards the next login's hash
+needs fresh pages."""
+
 FLUSH_SECONDS = 3.0
 """How long the end of a broker waits for its last events; the outbox keeps what is left."""
 
@@ -43,6 +47,7 @@ class Broker:
 
     def start(self) -> None:
         self._tasks.append(asyncio.create_task(self._reap_for_ever()))
+        self._tasks.append(asyncio.create_task(_give_back_for_ever()))
         self._tasks.append(asyncio.create_task(self._watch_for_ever()))
         self._tasks.append(asyncio.create_task(self._tend_keys_for_ever()))
         self._tasks.append(asyncio.create_task(self.stores.condition.replaced()))
@@ -123,7 +128,6 @@ class Broker:
                 await self.stores.factors.reap(now)
             except Exception as error:
                 _log.warning("could not remove what has expired", error=type(error).__name__)
-            allocator.give_back()
 
     async def _watch_for_ever(self) -> None:
         """Keys that another broker changed, and an audit file that was moved away."""
@@ -149,3 +153,9 @@ class Broker:
             except Exception as error:
                 _log.warning("could not look after the keys", error=type(error).__name__)
             await asyncio.sleep(TEND_SECONDS)
+
+
+async def _give_back_for_ever() -> None:
+    while True:
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        allocator.give_back()

@@ -247,9 +247,7 @@ def _is_here(text: str) -> bool:
     return plain.startswith("ldapi:") or leads_near(plain) or leads_near(f"//{plain}")
 
 
-def _check_secrets(
-    members: Members, state: Document, kind: Kind, old: Document | None
-) -> None:
+def _check_secrets(members: Members, state: Document, kind: Kind, old: Document | None) -> None:
     """Whoever may not read a secret must not have it sent to a place of his choice either."""
     moved = old is not None and any(state.get(key) != old.get(key) for key in DESTINATIONS)
     for key in kind.secrets:

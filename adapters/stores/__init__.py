@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.stores.condition import IN_FILE, IN_MEMORY, Condition, Durability
+from broker.attempts import AttemptStore
+from broker.factors import FactorStore
 from broker.policy import TOUCH_SECONDS as TOUCH_SECONDS
 from broker.ports import (
     ConfigurationStore,
@@ -119,6 +121,8 @@ class Stores:
     sessions: SessionStore
     instances: InstanceStore
     users: UserStore
+    factors: FactorStore
+    attempts: AttemptStore
     configuration: ConfigurationStore
     outbox: Outbox
     journal: Journal

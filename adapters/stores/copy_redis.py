@@ -13,6 +13,7 @@ from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_keys import SESSION, SHARDS, SPENT, due, expiry, key
 from adapters.stores.redis_replays import RedisReplays, Spent
 from adapters.stores.redis_sessions import RedisSessions
+from adapters.stores.session_origin import from_text, listed
 from broker.errors import Unavailable
 from broker.model import Secret, Session
 
@@ -81,6 +82,7 @@ def session_item(session: Session) -> Item[Session]:
             session.max_life_seconds,
             session.interim,
             session.user_stamp,
+            listed(session.origin),
         ]
     )
     return Item(session.id.reveal(), told, session)
@@ -88,7 +90,7 @@ def session_item(session: Session) -> Item[Session]:
 
 def session_of(slot: str, row: Sequence[object]) -> Session:
     """Out of a row of SQLite, in the order of ``copy_sqlite``."""
-    uid, principal, realm, created_at, last_access_at, idle, life, interim, stamp = row
+    uid, principal, realm, created_at, last_access_at, idle, life, interim, stamp, origin = row
     return Session(
         id=Secret(slot),
         uid=str(uid),
@@ -100,6 +102,7 @@ def session_of(slot: str, row: Sequence[object]) -> Session:
         max_life_seconds=_whole(life),
         interim=bool(interim),
         user_stamp=str(stamp),
+        origin=from_text(origin),
     )
 
 

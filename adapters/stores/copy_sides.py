@@ -26,6 +26,7 @@ from adapters.stores.copy_doors import (
     opened_redis,
     path_of,
 )
+from adapters.stores.copy_factors import Factors
 from adapters.stores.copy_marks import CopyRefused, Work
 from adapters.stores.copy_outbox import RedisAnnouncements, SqliteAnnouncements
 from adapters.stores.copy_parts import Kind
@@ -208,6 +209,7 @@ def _by_ports(
         ),
         Kind("instances", ports.Instances(source.instances), ports.Instances(target.instances)),
         Kind("users", ports.Users(source.users, known), ports.Users(target.users, known)),
+        Kind("factors", Factors(source.factors, known), Factors(target.factors, known)),
         Kind("tokens", ports.Tokens(source, tokens), ports.Tokens(target)),
     ]
 

@@ -23,7 +23,7 @@ from broker.model import Session
 
 _SESSIONS = (
     "SELECT digest, tag, uid, principal, realm, created_at, last_access_at, max_idle_seconds, "
-    "max_life_seconds, interim, user_stamp FROM sessions "
+    "max_life_seconds, interim, user_stamp, origin FROM sessions "
     "WHERE tag IS NOT NULL AND digest > ? ORDER BY digest LIMIT ?"
 )
 _SPENT = (
@@ -57,7 +57,9 @@ def data_version(connection: sqlite3.Connection) -> int:
 
 
 def realms_of_users(connection: sqlite3.Connection) -> set[str]:
-    return {realm for (realm,) in connection.execute("SELECT DISTINCT realm FROM users")}
+    """And of their second factors."""
+    rows = connection.execute("SELECT realm FROM users UNION SELECT realm FROM factors")
+    return {realm for (realm,) in rows}
 
 
 @dataclass(frozen=True, slots=True)

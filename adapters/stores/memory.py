@@ -14,6 +14,8 @@ from adapters.stores import (
     TOUCH_SECONDS,
     Stores,
 )
+from adapters.stores.memory_attempts import MemoryAttempts
+from adapters.stores.memory_factors import MemoryFactors
 from adapters.stores.memory_ledger import MemoryLedger
 from adapters.stores.memory_outbox import MemoryJournal, MemoryOutbox
 from broker.errors import (
@@ -44,6 +46,8 @@ def open_memory(events_kept: int = EVENTS_KEPT) -> Stores:
         sessions=MemorySessions(),
         instances=instances,
         users=MemoryUsers(),
+        factors=MemoryFactors(),
+        attempts=MemoryAttempts(),
         configuration=MemoryConfiguration(instances, outbox),
         outbox=outbox,
         journal=MemoryJournal(events_kept),

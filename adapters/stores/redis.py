@@ -18,9 +18,11 @@ from adapters.stores import EVENTS_KEPT, NO_TERMS, Stores, Terms, refuse_weak
 from adapters.stores.announcements import JOURNAL_KEY, OUTBOX_KEY
 from adapters.stores.condition import Condition, Durability
 from adapters.stores.migration import Migrated, migrate
+from adapters.stores.redis_attempts import RedisAttempts
 from adapters.stores.redis_cancels import RecentCancels
 from adapters.stores.redis_commands import Commands
 from adapters.stores.redis_configuration import RedisConfiguration
+from adapters.stores.redis_factors import RedisFactors
 from adapters.stores.redis_guard import Guard, arm, refuse_emptied
 from adapters.stores.redis_instances import RedisInstances
 from adapters.stores.redis_journal import RedisJournal
@@ -139,6 +141,8 @@ def stores_on(
         deployment=found,
         slots=MetaCell(commands),
         users=RedisUsers(commands, Sealer(root.derive("users"))),
+        factors=RedisFactors(commands, Sealer(root.derive("factors"))),
+        attempts=RedisAttempts(commands),
         current=migrated,
         migrate=partial(migrate, commands, tokens),
         condition=watch or Condition(UNWATCHED),

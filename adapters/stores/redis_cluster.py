@@ -21,7 +21,6 @@ from redis.exceptions import (
 )
 
 from adapters.stores.redis_links import (
-    Command,
     Greeting,
     Unwelcome,
     checked,
@@ -31,6 +30,8 @@ from adapters.stores.redis_links import (
     wait_for,
     writes,
 )
+from adapters.stores.redis_wire import Answered
+from adapters.stores.redis_wires import Command, Cut
 
 TOPOLOGY_SECONDS = 1.0
 """After a failure, a cluster is asked for its servers at most this often."""
@@ -65,6 +66,9 @@ class ClusterLink:
             *(node.connection_kwargs for node in nodes.startup_nodes.values()),
         ):
             arguments["redis_connect_func"] = connecting(greeting)
+
+    def begin(self, commands: Sequence[Command], answered: Answered) -> Cut | None:
+        return None  # several servers have to be asked
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         held = self.replicas > 0 and any(map(writes, commands))

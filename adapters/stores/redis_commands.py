@@ -1,12 +1,14 @@
 """One way to Redis for everything: commands are collected, sent together and answered in order.
 
-A caller never touches a connection. It hands in its commands and waits for a future; a task of
-this class writes them and reads every reply. A caller that is cancelled leaves the connection as
-it is, and its replies are read and dropped. If that task itself is cut short, by a deadline or an
-error, the connection is discarded. So no reply can ever reach the wrong caller (CVE-2023-28859).
+A caller never touches a connection. It hands in its commands and waits for a future; this class
+has them written, and every reply read. A caller that is cancelled leaves the connection as it is,
+and its replies are read and dropped. If a round trip is cut short, by a deadline or an error, its
+connection is discarded. So no reply can ever reach the wrong caller (CVE-2023-28859).
 
 Commands that arrive while all lanes are busy, or within one tick of the event loop, share the next
-round trip. Nothing is sent twice: whether to try again is for the caller to say.
+round trip. Where a connection is idle they are written at once and answered where the replies
+arrive; a task is made only where a connection must be opened, or several servers be asked. Nothing
+is sent twice: whether to try again is for the caller to say.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from adapters.stores.redis_links import Command, Link, Unwelcome, touch
+from adapters.stores.redis_links import Link, Unwelcome, touch
+from adapters.stores.redis_wire import Outcome
+from adapters.stores.redis_wires import Command
 from broker.errors import Unavailable
 
 CALL_SECONDS = 2.0
@@ -37,7 +41,7 @@ MAX_WAITING = 4096
 MAX_DETAIL_LENGTH = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take three times as long to make
 class _Job:
     commands: Sequence[Command]
     future: asyncio.Future[list[Any]]
@@ -63,8 +67,11 @@ class Commands:
         self._jobs: deque[_Job] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
+        self._under_way = 0
         self._scheduled = False
         self._closing = False
+        self._quiet = asyncio.Event()
+        """Set where the last call was answered and no more are taken."""
 
     @property
     def ordered(self) -> bool:
@@ -112,10 +119,10 @@ class Commands:
     async def close(self) -> None:
         """Finish what was handed in, then let go of the connections."""
         self._closing = True
-        while self._waiting:
-            await asyncio.sleep(0)
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+        if self._waiting:
+            await self._quiet.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self._link.close()
 
     def _schedule(self) -> None:
@@ -125,17 +132,32 @@ class Commands:
 
     def _dispatch(self) -> None:
         self._scheduled = False
-        while self._jobs and len(self._tasks) < LANES:
+        while self._jobs and self._under_way < LANES:
             batch = self._take()
             if batch:
-                task = self._loop.create_task(self._run(batch))
-                self._tasks.add(task)
-                task.add_done_callback(self._lane_is_free)
+                self._under_way += 1
+                self.round_trips += 1
+                self._send(batch, [command for job in batch for command in job.commands])
 
-    def _lane_is_free(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if self._jobs:
-            self._schedule()
+    def _send(self, batch: list[_Job], commands: Sequence[Command]) -> None:
+        timer: asyncio.TimerHandle
+
+        def answered(outcome: Outcome) -> None:
+            timer.cancel()
+            self._answered(batch, outcome)
+
+        try:
+            cut = self._link.begin(commands, answered)
+        except (TypeError, ValueError) as error:  # what a caller gave can be no command
+            self._answered(batch, error)
+            return
+        if cut is not None:
+            # Deadlines come in order, so the first one is the one to keep.
+            timer = self._loop.call_at(batch[0].deadline, cut, TimeoutError())
+            return
+        task = self._loop.create_task(self._run(batch, commands))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _take(self) -> list[_Job]:
         """The next calls, oldest first; those whose caller went away or gave up are dropped."""
@@ -151,42 +173,49 @@ class Commands:
                 size += len(job.commands)
         return batch
 
-    async def _run(self, batch: list[_Job]) -> None:
-        commands = [command for job in batch for command in job.commands]
-        self.round_trips += 1
+    async def _run(self, batch: list[_Job], commands: Sequence[Command]) -> None:
         try:
-            # Deadlines come in order, so the first one is the one to keep.
             async with asyncio.timeout_at(batch[0].deadline):
                 replies = await self._link.run(commands)
         except (RedisError, OSError) as error:  # a TimeoutError is an OSError
-            self._fail(batch, unavailable(error))
+            self._answered(batch, error)
         except BaseException as error:  # this task was cancelled, or there is a mistake in it
-            self._fail(batch, unavailable(error))
+            self._answered(batch, error)
             raise
         else:
+            self._answered(batch, replies)
+
+    def _answered(self, batch: list[_Job], outcome: Outcome) -> None:
+        """The end of a round trip, whose lane is free for the next."""
+        self._under_way -= 1
+        if isinstance(outcome, list):
             start = 0
             for job in batch:
                 end = start + len(job.commands)
-                self._settle(job, replies[start:end])
+                self._settle(job, outcome[start:end])
                 start = end
-
-    def _fail(self, batch: list[_Job], error: Unavailable) -> None:
-        for job in batch:
-            # one error object for each, since a raised error gathers a traceback
-            self._settle(job, Unavailable(error.sentence, detail=error.detail))
+        else:
+            error = unavailable(outcome)
+            for job in batch:
+                # one error object for each, since a raised error gathers a traceback
+                self._settle(job, Unavailable(error.sentence, detail=error.detail))
+        if self._jobs:
+            self._schedule()
 
     def _settle(self, job: _Job, outcome: list[Any] | Unavailable) -> None:
         self._waiting -= 1
+        if self._closing and not self._waiting:
+            self._quiet.set()
         if job.future.done():
             return  # its caller was cancelled
         if isinstance(outcome, Unavailable):
             job.future.set_exception(outcome)
             return
-        refused = next((reply for reply in outcome if isinstance(reply, Exception)), None)
-        if refused is None:
-            job.future.set_result(outcome)
-        else:
-            job.future.set_exception(unavailable(refused))
+        for reply in outcome:
+            if isinstance(reply, Exception):
+                job.future.set_exception(unavailable(reply))
+                return
+        job.future.set_result(outcome)
 
 
 def unavailable(error: BaseException) -> Unavailable:

@@ -7,9 +7,10 @@
 -- but a safety net a day after the end. What is deleted or read may be so even when memory is full.
 
 local PREFIX = 'remint_2_'
-local REVISION = 2
+local REVISION = 3
 local SAFETY_SECONDS = 86400
 local OUTBOX_SECONDS = 604800 -- how long an announcement is kept that nobody gets out
+local TALLY_SECONDS = 3600 -- clocks of brokers may differ by less than this
 local REVISIT_SECONDS = 900 -- how often a reaper looks at a request without an answer
 
 local function clock()
@@ -453,6 +454,46 @@ local function reap_spent(keys, args)
   return {1, ''}
 end
 
+-- -- failed logins ------------------------------------------------------------------------------
+-- A string: failures that had not leaked away at the time that follows, that time, the last success
+-- (0 for none), and until when that success is remembered. There may be very many, made by whoever
+-- guesses, so they stay no day longer than they count.
+
+local function tally(key)
+  local text = redis.call('GET', key)
+  if not text then
+    return '', 0, 0, 0, 0
+  end
+  local failures, counted_at, succeeded_at, until_ =
+    string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
+  return text, tonumber(failures), tonumber(counted_at), tonumber(succeeded_at), tonumber(until_)
+end
+
+local function keep_tally(key, seconds)
+  local wanted = math.max(math.ceil(seconds), clock()) + TALLY_SECONDS
+  redis.call('EXPIREAT', key, string.format('%d', wanted))
+end
+
+-- When it failed, seconds in which one failure leaks away, how many are counted at most. What was
+-- known before.
+local function count_failure(keys, args)
+  local at, leak, most = tonumber(args[1]), tonumber(args[2]), tonumber(args[3])
+  local before, failures, counted_at, succeeded_at, until_ = tally(keys[1])
+  failures = math.max(0, failures - math.max(0, at - counted_at) / leak)
+  failures = math.min(most, failures + 1)
+  counted_at = math.max(counted_at, at)
+  local words = {written(failures), written(counted_at), written(succeeded_at), written(until_)}
+  redis.call('SET', keys[1], table.concat(words, ' '))
+  keep_tally(keys[1], math.max(until_, counted_at + failures * leak))
+  return before
+end
+
+-- When it succeeded, and until when that is remembered.
+local function note_success(keys, args)
+  redis.call('SET', keys[1], table.concat({'0', args[1], args[1], args[2]}, ' '))
+  keep_tally(keys[1], tonumber(args[2]))
+end
+
 -- -- sessions -----------------------------------------------------------------------------------
 -- A string: last access, longest idle time, end of life, and the sealed session.
 
@@ -609,6 +650,8 @@ offer('unindex', unindex, FREES)
 offer('drop', drop, FREES)
 offer('spend', spend)
 offer('reap_spent', reap_spent, FREES)
+offer('count_failure', count_failure)
+offer('note_success', note_success)
 offer('put_session', put_session)
 offer('touch_session', touch_session)
 offer('reap_session', reap_session, FREES)

@@ -15,14 +15,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from adapters.stores.redis_keys import PREFIX
-
-Command = Sequence[Any]
+from adapters.stores.redis_wire import Answered, Outcome
+from adapters.stores.redis_wires import Command as Command
+from adapters.stores.redis_wires import Cut, Wires
+from adapters.stores.redis_wires import packed as packed
 
 Exchange = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 """Commands over one connection, and a reply or an error for each."""
@@ -67,7 +68,15 @@ class Link(Protocol):
     def greet(self, greeting: Greeting) -> None:
         """Must be called before the first command."""
 
-    async def run(self, commands: Sequence[Command]) -> list[Any]: ...
+    def begin(self, commands: Sequence[Command], answered: Answered) -> Cut | None:
+        """Begin a round trip if that can be done at once, and say how to cut it short; else None.
+
+        ``answered`` is called once, and never from here. Raises TypeError and UnicodeEncodeError
+        for what cannot be written, and has then begun nothing.
+        """
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """A round trip, on a new connection if need be."""
 
     async def everywhere(self, *command: Any) -> list[Any]:
         """The reply of every server that is written to; no replica is waited for."""
@@ -91,6 +100,7 @@ class ServerLink:
         self._sentinels = sentinels
         self.replicas = replicas
         self._pool = client.connection_pool
+        self._wires = Wires(self._pool, moves=bool(sentinels))
 
     @property
     def connection_arguments(self) -> dict[str, Any]:
@@ -100,32 +110,25 @@ class ServerLink:
     def greet(self, greeting: Greeting) -> None:
         self._pool.connection_kwargs["redis_connect_func"] = connecting(greeting)
 
+    def begin(self, commands: Sequence[Command], answered: Answered) -> Cut | None:
+        if self.replicas == 0 or not any(map(writes, commands)):
+            return self._wires.begin(commands, answered)
+
+        def counted(outcome: Outcome) -> None:
+            if isinstance(outcome, list):
+                outcome = checked(commands, outcome, self.replicas)
+            answered(outcome)
+
+        return self._wires.begin(held(commands, self.replicas), counted)
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         if self.replicas == 0 or not any(map(writes, commands)):
-            return await self._run(commands)
-        touched = key_of(next(filter(writes, commands)))
-        held = [*commands, touch(touched), wait_for(self.replicas)]
-        replies = await self._run(held)
+            return await self._wires.run(commands)
+        replies = await self._wires.run(held(commands, self.replicas))
         return checked(commands, replies, self.replicas)
 
-    async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """A connection goes back to the pool only once every reply was read from it."""
-        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call] # redis-py's
-        usable = False
-        try:
-            replies = await _exchange(connection, commands)
-            # After a fail-over the old address may still answer, as a replica.
-            usable = not any(
-                isinstance(reply, ReadOnlyError | MasterDownError) for reply in replies
-            )
-        finally:
-            if not usable:
-                await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
-        return replies
-
     async def everywhere(self, *command: Any) -> list[Any]:
-        return await self._run([command])
+        return await self._wires.run([command])
 
     async def covering(self, keys: Sequence[str]) -> list[str]:
         return []
@@ -134,6 +137,7 @@ class ServerLink:
         return self._client.pubsub()
 
     async def close(self) -> None:
+        await self._wires.close()
         for client in (self._client, *self._sentinels):
             await client.aclose(close_connection_pool=True)
 
@@ -157,6 +161,12 @@ def wait_for(replicas: int) -> Command:
     return ("WAIT", replicas, WAIT_MILLISECONDS)
 
 
+def held(commands: Sequence[Command], replicas: int) -> list[Command]:
+    """The commands, of which one writes at least, and what waits for the replicas."""
+    touched = key_of(next(filter(writes, commands)))
+    return [*commands, touch(touched), wait_for(replicas)]
+
+
 def checked(commands: Sequence[Command], replies: Sequence[Any], replicas: int) -> list[Any]:
     """The replies to ``commands``, errors if that of ``WAIT``, the last, tells of too few."""
     own, count = replies[: len(commands)], replies[-1]
@@ -167,14 +177,6 @@ def checked(commands: Sequence[Command], replies: Sequence[Any], replicas: int) 
         fault if writes(command) and not isinstance(reply, Exception) else reply
         for command, reply in zip(commands, own, strict=True)
     ]
-
-
-def packed(commands: Sequence[Command]) -> bytes:
-    """Commands in RESP, as hiredis writes them: redis-py's own packing takes ten times as long.
-
-    Raises TypeError for a word that is no text, bytes or number, and UnicodeEncodeError.
-    """
-    return b"".join([pack_command(tuple(command)) for command in commands])
 
 
 async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
@@ -19,6 +20,7 @@ from adapters.stores.redis_links import Command
 from adapters.stores.redis_reaper import reap_due
 from adapters.stores.redis_schema import function
 from adapters.stores.sealing import opened, plain
+from adapters.stores.session_origin import listed, origin_of
 from broker.errors import Unavailable
 from broker.model import Secret, Session
 
@@ -51,7 +53,7 @@ class RedisSessions:
         )
 
     def _puts(self, slot: str, session: Session) -> list[Command]:
-        fixed = [
+        fixed: list[Any] = [
             session.uid,
             session.principal,
             session.realm,
@@ -59,6 +61,8 @@ class RedisSessions:
             session.interim,
             session.user_stamp,
         ]
+        if session.origin is not None:  # versions before it read the others as ever
+            fixed.append(listed(session.origin))
         sealed = self._sealer.seal(plain(fixed), _context(slot))
         times = (session.last_access_at, session.max_idle_seconds, session.life_expires_at)
         ends_at = min(session.idle_expires_at, session.life_expires_at)
@@ -80,7 +84,7 @@ class RedisSessions:
                 "the store cannot be read", detail="redis: a broken session"
             ) from None
         fixed = orjson.loads(opened(self._sealer, sealed, _context(slot)))
-        uid, principal, realm, created_at, interim, stamp = fixed
+        uid, principal, realm, created_at, interim, stamp, *origin = fixed
         return Session(
             id=session_id,
             uid=uid,
@@ -92,6 +96,7 @@ class RedisSessions:
             max_life_seconds=int(life_end) - created_at,
             interim=interim,
             user_stamp=stamp,
+            origin=origin_of(origin[0]) if origin else None,
         )
 
     async def touch(self, session_id: Secret, now: int) -> None:

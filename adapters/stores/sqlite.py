@@ -12,8 +12,10 @@ from adapters.keys.deployment import Deployment, KeyWrapper
 from adapters.keys.root_secret import Sealer
 from adapters.stores import EVENTS_KEPT, Stores, copy_marks
 from adapters.stores.announcements import JOURNAL_KEY, OUTBOX_KEY
+from adapters.stores.sqlite_attempts import SqliteAttempts
 from adapters.stores.sqlite_configuration import SqliteConfiguration
 from adapters.stores.sqlite_connection import Database
+from adapters.stores.sqlite_factors import SqliteFactors
 from adapters.stores.sqlite_instances import SqliteInstances
 from adapters.stores.sqlite_journal import SqliteJournal
 from adapters.stores.sqlite_ledger import SqliteLedger
@@ -91,6 +93,8 @@ def stores_on(database: Database, found: Deployment, events_kept: int = EVENTS_K
         sessions=SqliteSessions(database, key.derive("session-digests")),
         instances=instances,
         users=SqliteUsers(database),
+        factors=SqliteFactors(database, Sealer(key.derive("factors"))),
+        attempts=SqliteAttempts(database),
         configuration=SqliteConfiguration(
             database,
             Sealer(key.derive("configuration")),

@@ -116,7 +116,38 @@ _VERSION_3 = (
 
 _VERSION_4 = ("ALTER TABLE tokens ADD COLUMN kept BLOB",)
 
-MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# who checked the login of a session, as JSON, where modules did
+_VERSION_5 = ("ALTER TABLE sessions ADD COLUMN origin TEXT",)
+
+_VERSION_6 = (
+    """
+    CREATE TABLE factors (
+        realm TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+        expires_at INTEGER, sealed BLOB NOT NULL, PRIMARY KEY (realm, account, kind, id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX factors_by_end ON factors (expires_at) WHERE expires_at IS NOT NULL",
+)
+
+_VERSION_7 = (
+    """
+    CREATE TABLE attempts (
+        key BLOB PRIMARY KEY, failures REAL NOT NULL, counted_at REAL NOT NULL,
+        succeeded_at REAL NOT NULL, until REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX attempts_by_end ON attempts (until)",
+)
+
+MIGRATIONS = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+    _VERSION_5,
+    _VERSION_6,
+    _VERSION_7,
+)
 """Statements that lead from one schema version to the next; the version is their number."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -10,19 +10,19 @@ import hashlib
 import hmac
 import sqlite3
 
-from adapters.stores import REAP_CHUNK, TOUCH_SECONDS
+from adapters.stores import REAP_CHUNK, TOUCH_SECONDS, session_origin
 from adapters.stores.sqlite_connection import Database
 from adapters.stores.sqlite_tokens import reaped_in_chunks
 from broker.model import Secret, Session
 
 _PUT = (
     "INSERT OR REPLACE INTO sessions (digest, uid, principal, realm, created_at, last_access_at, "
-    "max_idle_seconds, max_life_seconds, interim, user_stamp, tag) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "max_idle_seconds, max_life_seconds, interim, user_stamp, origin, tag) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GET = (
     "SELECT uid, principal, realm, created_at, last_access_at, max_idle_seconds, "
-    "max_life_seconds, interim, user_stamp FROM sessions WHERE digest = ?"
+    "max_life_seconds, interim, user_stamp, origin FROM sessions WHERE digest = ?"
 )
 _TOUCH = (
     "UPDATE sessions SET last_access_at = :now, tag = :tag "
@@ -52,6 +52,7 @@ class SqliteSessions:
             session.max_life_seconds,
             session.interim,
             session.user_stamp,
+            session_origin.text(session.origin),
             self._tag(session.id),
         )
 
@@ -64,7 +65,7 @@ class SqliteSessions:
         row = self._database.row(_GET, (_digest(session_id),))
         if row is None:
             return None
-        uid, principal, realm, created_at, last_access_at, idle, life, interim, stamp = row
+        uid, principal, realm, created_at, last_access_at, idle, life, interim, stamp, origin = row
         return Session(
             id=session_id,
             uid=uid,
@@ -76,6 +77,7 @@ class SqliteSessions:
             max_life_seconds=life,
             interim=bool(interim),
             user_stamp=stamp,
+            origin=session_origin.from_text(origin),
         )
 
     async def touch(self, session_id: Secret, now: int) -> None:

@@ -44,7 +44,7 @@ def _made(kind: type[errors.RemintError]) -> errors.RemintError:
 
 
 def _decoded(body: dict[str, Any]) -> TranslationRequest:
-    return codec.decode_translation(body, instance="i", requester=SOMEBODY)
+    return codec.decode_translation(body, instance="i", requester=SOMEBODY, request_id="r")
 
 
 @pytest.mark.parametrize("kind", KINDS)

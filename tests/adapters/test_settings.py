@@ -13,8 +13,8 @@ from adapters.settings import (
     load,
     secret,
     secret_paths,
-    warnings,
 )
+from adapters.settings_checks import warnings
 from adapters.settings_secrets import MAX_SECRET_FILE_BYTES
 from broker.model import Secret
 from tests.support.planted import MARK

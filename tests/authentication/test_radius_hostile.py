@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from adapters.authentication.modules.radius.packets import Login, NotAnAnswer, Request
 from broker.errors import AuthenticationFailed, Unavailable
 from tests.authentication.radius_asking import PASSWORD, login, radius
 from tests.authentication.radius_server import (
@@ -201,6 +205,38 @@ async def test_longest_password_arrives_whole(tmp_path: Path) -> None:
     async with serving(lambda asked: [answer(asked)]) as server:
         await login(radius(tmp_path, server), password="ä" * 64)
         assert server.asked[0].password() == ("ä" * 64).encode()
+
+
+async def test_a_host_that_is_no_name(tmp_path: Path) -> None:
+    """A name that no resolver takes is a server that does not answer, and no fault of ours."""
+    with pytest.raises(Unavailable) as down:
+        await login(radius(tmp_path, servers=[f"{'a' * 64}.example.com"]))
+    assert "not resolved" in str(down.value.detail)
+
+
+ATTRIBUTES = st.lists(
+    st.builds(
+        lambda kind, value, lie: bytes((kind, (len(value) + 2 + lie) % 256)) + value,
+        st.one_of(st.sampled_from([1, 18, 24, 26, 69, 79, 80]), st.integers(0, 255)),
+        st.one_of(st.binary(max_size=20), st.binary(min_size=16, max_size=16)),
+        st.sampled_from([0, 0, 0, -2, -1, 1, 200]),
+    ),
+    max_size=6,
+).map(b"".join)
+
+
+@given(ATTRIBUTES, st.sampled_from([2, 3, 11, 1, 255]), st.sampled_from([0, 0, -1, 1, 4000]))
+@settings(deadline=None)
+def test_any_datagram_is_an_answer_or_none(attributes: bytes, code: int, lie: int) -> None:
+    """Whatever comes, with a true Response Authenticator even, is dropped unless it is signed."""
+    request = Request(Login("alice", b"password", "nas", None), SECRET.encode())
+    asked = Asked(request.data)
+    length = (20 + len(attributes) + lie) % 2**16
+    head = bytes((code, asked.id)) + length.to_bytes(2, "big")
+    whole = head + asked.authenticator + attributes + SECRET.encode()
+    signed = hashlib.md5(whole, usedforsecurity=False).digest()
+    with pytest.raises(NotAnAnswer):
+        request.answer(head + signed + attributes)
 
 
 async def test_old_servers_are_a_choice(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -25,6 +27,7 @@ from tests.support.authentication import module, parts, tried
 from tests.support.certificates import loopback_certificate
 
 SESSION = {"tokenId": "s", "successUrl": "/", "realm": "/"}
+DEEP = 600  # more than a step can be written again with, and less than it can be read with
 ODD: dict[str, tuple[str, web.Response]] = {
     "no JSON": ("/authenticate", web.Response(text="<html>")),
     "no object": ("/authenticate", web.json_response([SESSION])),
@@ -41,6 +44,26 @@ ODD: dict[str, tuple[str, web.Response]] = {
     "too many callbacks": ("/authenticate", asked("x", *[name_callback("a")] * 17)),
     "no callbacks": ("/authenticate", asked("x")),
     "a huge step": ("/authenticate", asked("x" * 20_000, name_callback("a"))),
+    "a step that nests deep": (
+        "/authenticate",
+        web.Response(
+            text='{"authId": "x", "callbacks": [{"type": "TextOutputCallback", "output": '
+            + "[" * DEEP
+            + "]" * DEEP
+            + "}]}"
+        ),
+    ),
+    "an answer that nests without end": (
+        "/authenticate",
+        web.Response(text='{"callbacks": ' + "[" * 100_000),
+    ),
+    "an answer that grows": (
+        "/authenticate",
+        web.Response(
+            body=gzip.compress(orjson.dumps({**SESSION, "x": "x" * MAX_ANSWER_BYTES})),
+            headers={"Content-Encoding": "gzip"},
+        ),
+    ),
     "callbacks that are none": (
         "/authenticate",
         web.json_response({"authId": "x", "callbacks": [7]}),

@@ -63,6 +63,13 @@ def test_demo_with_workers(tmp_path: Path) -> None:
     assert _shows_all(out), out
 
 
+def test_demo_with_a_management_port(tmp_path: Path) -> None:
+    """The demo finds out that the broker is ready wherever that is told."""
+    code, out, err = _demo(tmp_path, HTTP__MANAGEMENT_PORT=str(free_port()))
+    assert (code, err) == (0, "")
+    assert _shows_all(out), out
+
+
 def test_demo_serves_on(tmp_path: Path) -> None:
     """Without DEMO_ONCE it goes on serving, says where, and ends with 0 when told to."""
     broker = BrokerProcess(tmp_path, "demo")

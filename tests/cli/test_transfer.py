@@ -77,7 +77,7 @@ def test_all_of_it_arrives_elsewhere(remint: Remint, elsewhere: Callable[[], Non
     done = remint("import", "backup", "--password-file", "password")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[-1] == "8 added, 0 replaced, 0 unchanged"
+    assert lines[-1] == "10 added, 0 replaced, 0 unchanged"
     assert lines.index("added document z") < lines.index("added document realms")
     assert lines.index("added document realms") < lines.index("added instance demo")
     assert is_all(in_store(found))
@@ -90,7 +90,7 @@ def test_an_import_can_be_repeated(remint: Remint, elsewhere: Callable[[], None]
     assert remint("import", "backup", "--password-file", "password").code == 0
     before = in_store(lambda stores: stores.configuration.generation())
     done = remint("import", "backup", "--password-file", "password")
-    assert (done.code, done.err, done.out) == (0, "", "0 added, 0 replaced, 8 unchanged\n")
+    assert (done.code, done.err, done.out) == (0, "", "0 added, 0 replaced, 10 unchanged\n")
     assert in_store(lambda stores: stores.configuration.generation()) == before
 
 
@@ -130,7 +130,7 @@ def test_what_differs_is_replaced_on_demand(remint: Remint, elsewhere: Callable[
         "replaced document keys/",
         "replaced user ödön in /declared",
         "replaced instance demo",
-        "0 added, 3 replaced, 5 unchanged",
+        "0 added, 3 replaced, 7 unchanged",
     ]
     after = in_store(found)
     assert a_user(name="new") in after.users

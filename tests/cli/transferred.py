@@ -12,11 +12,17 @@ from adapters.state_folder import opened_stores
 from adapters.stores import Stores
 from adapters.transfer import Configuration, collected
 from broker.model import Secret
-from broker.testing import a_user, an_instance_document
+from broker.testing import a_factor, a_user, an_instance_document
 from tests.cli.conftest import Remint
 from tests.support.planted import CLIENT_SECRET, MARK
 
 T = TypeVar("T")
+
+FACTORS = [
+    a_factor(body=f"secret-{MARK}".encode() + bytes(range(256))),
+    a_factor(realm="/made", account="auth://corp#bob"),
+]
+PASSCODE = a_factor(kind="passcode", expires_at=2**40)
 
 PASSWORD = f"a-long-{MARK}-one"
 REALMS = b'{"realms":[{"path":"/made"}]}'
@@ -52,6 +58,8 @@ async def fill(stores: Stores) -> None:
         await stores.instances.create(instance)
     for user in USERS:
         await stores.users.create(user)
+    for factor in (*FACTORS, PASSCODE):
+        await stores.factors.swap(None, factor)
 
 
 async def found(stores: Stores) -> Configuration:
@@ -64,6 +72,7 @@ def is_all(configuration: Configuration) -> bool:
         and list(configuration.instances) == INSTANCES
         and len(configuration.users) == len(USERS)
         and all(user in configuration.users for user in USERS)
+        and list(configuration.factors) == FACTORS
     )
 
 
@@ -72,5 +81,5 @@ def exported(remint: Remint, *options: str) -> Path:
     in_store(fill)
     done = remint("export", "backup", "--password-file", "password", *options)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "exported 3 documents, 2 instances, 3 users\n"
+    assert done.out == "exported 3 documents, 2 instances, 3 users, 2 authenticators\n"
     return Path("backup")

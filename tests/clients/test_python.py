@@ -21,6 +21,7 @@ from remint_client import (
 
 from broker.errors import Unavailable
 from broker.ports import AuditRecord
+from broker.testing import OneByOne
 from tests.amqp.conftest import Opened
 from tests.clients.noted import PATIENCE_SECONDS
 from tests.support.door import ASSERTION, ELEMENT, ID_TOKEN, Door, session_input, user_input
@@ -35,7 +36,7 @@ REGISTER_SECONDS = 2.0
 MANY = 200
 
 
-class Audit:
+class Audit(OneByOne):
     """An audit sink that runs ``before`` ahead of each record, which may raise."""
 
     def __init__(self, before: Callable[[], None] = lambda: None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import replace
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -25,6 +26,7 @@ from broker.model import (
 from broker.testing import (
     NOW,
     a_claim,
+    a_factor,
     a_record,
     a_session,
     a_user,
@@ -92,8 +94,9 @@ async def plant_stranger(stores: Stores) -> dict[str, bytes]:
 
 
 async def plant_people(stores: Stores) -> dict[str, bytes]:
-    """A user with a password, and a session that was used."""
+    """A user with a password and a second factor, and a session that was used."""
     planted = {"password": b"Passw0rd-of-a-user", "session id": b"Passw0rd-of-a-session"}
+    planted["second factor"] = b"Passw0rd-of-a-second-factor"
     hasher = Passwords(cost=HashCost(64, 1, 1))
     password_hash = hasher.hash(Secret(planted["password"].decode()))
     await stores.users.put(a_user(password_hash=password_hash))
@@ -101,6 +104,9 @@ async def plant_people(stores: Stores) -> dict[str, bytes]:
     await stores.sessions.put(a_session(id=session_id))
     await stores.sessions.touch(session_id, NOW + 120)
     assert await stores.sessions.get(session_id) is not None
+    factor = a_factor(body=b'{"secret": "' + planted["second factor"] + b'"}')
+    assert await stores.factors.swap(None, factor)
+    assert await stores.factors.swap(factor, replace(factor, expires_at=NOW))
     return planted
 
 

@@ -11,11 +11,12 @@ import pytest
 from adapters.stores import Stores, open_stores
 from adapters.stores.copying import Report, Step, copy
 from broker.errors import Gone, RequestConflict
-from broker.model import Answer, Claim, Secret
+from broker.model import Answer, Claim, Origin, Secret
 from broker.ports import TokenQuery
 from broker.testing import (
     NOW,
     a_claim,
+    a_factor,
     a_record,
     a_session,
     a_user,
@@ -26,10 +27,17 @@ from broker.testing import (
 from tests.contract.redis_helpers import issue, issue_claimed
 from tests.contract.roots import ROOT
 
+ORIGIN = Origin("service|staff", ("pwd",), "auth://corp#bo", {"groups": ("a", "b")})
 ANNOUNCEMENTS = [
     an_announcement(id="first", due_at=NOW + 1, body=bytes(range(256))),
     an_announcement(id="second", due_at=NOW + 2, alias="cancelled", type="token.cancelled"),
     an_announcement(id="third", due_at=NOW + 4, type="key.rotated"),
+]
+
+
+FACTORS = [
+    a_factor(body=bytes(range(256))),
+    a_factor(account="auth://corp#bob", realm="/customers", kind="passcode", expires_at=NOW + 60),
 ]
 
 
@@ -61,10 +69,13 @@ async def fill(url: str) -> None:
         await stores.ledger.claim(a_claim(request_id=name, token_id=name), NOW, 5.0)
     await stores.replays.spend("one-time", "request-1", NOW + 60.5)
     await stores.sessions.put(a_session())
-    await stores.sessions.put(a_session(id=Secret("session-2"), interim=True, user_stamp="s"))
+    second = a_session(id=Secret("session-2"), interim=True, user_stamp="s", origin=ORIGIN)
+    await stores.sessions.put(second)
     await stores.sessions.touch(Secret("session-2"), NOW + 100)
     await stores.users.put(a_user())
     await stores.users.put(a_user(name="carol", realm="/customers", active=False))
+    for factor in FACTORS:
+        assert await stores.factors.swap(None, factor)
     await stores.instances.create(an_instance_document(body={"oidc-client-secret": "a secret"}))
     await stores.instances.create(an_instance_document(id="Customers/Demo", realm="/customers"))
     await stores.outbox.add(ANNOUNCEMENTS[0])
@@ -84,7 +95,11 @@ async def must_know_all(stores: Stores) -> None:
     await must_know_requests(stores)
     assert await stores.sessions.get(Secret("session-1")) == a_session()
     touched = a_session(
-        id=Secret("session-2"), interim=True, user_stamp="s", last_access_at=NOW + 100
+        id=Secret("session-2"),
+        interim=True,
+        user_stamp="s",
+        origin=ORIGIN,
+        last_access_at=NOW + 100,
     )
     assert await stores.sessions.get(Secret("session-2")) == touched
     assert await stores.sessions.reap(touched.idle_expires_at - 1) == 1
@@ -97,6 +112,8 @@ async def must_know_all(stores: Stores) -> None:
     carol = a_user(name="carol", realm="/customers", active=False)
     assert await stores.users.list("/customers") == [carol]
     assert await stores.users.get("/made", "dora") == a_user(name="dora", realm="/made")
+    assert await stores.factors.list("/") + await stores.factors.list("/customers") == FACTORS
+    assert await stores.factors.reap(NOW + 60) == 1
     assert await stores.instances.list() == [
         an_instance_document(id="Customers/Demo", realm="/customers"),
         an_instance_document(body={"oidc-client-secret": "a secret"}),

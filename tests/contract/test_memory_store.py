@@ -7,7 +7,9 @@ import pytest
 from adapters.stores import Stores, open_stores
 from broker.testing import (
     NOW,
+    AttemptStoreContract,
     ConfigurationStoreContract,
+    FactorStoreContract,
     InstanceStoreContract,
     JournalContract,
     OutboxContract,
@@ -33,6 +35,10 @@ class TestMemoryLedger(RequestLedgerContract):
     pass
 
 
+class TestMemoryAttempts(AttemptStoreContract):
+    pass
+
+
 class TestMemoryReplays(ReplayCacheContract):
     pass
 
@@ -50,6 +56,10 @@ class TestMemoryConfiguration(ConfigurationStoreContract):
 
 
 class TestMemoryUsers(UserStoreContract):
+    pass
+
+
+class TestMemoryFactors(FactorStoreContract):
     pass
 
 

@@ -395,9 +395,15 @@ async def test_cancels_are_remembered_for_a_time_and_in_a_number() -> None:
         return [[] for _ in sent[-1]]
 
     for number in range(MAX_RECENT + 1):
-        recent.note(("take", number))
+        with recent.making(("take", number)) as overtaken:
+            assert not overtaken()
     now = 1.0
-    recent.note(("take", "last"))
+    with recent.making(("take", "last")) as overtaken:
+        await recent.repeat(exchange)  # which leaves what is under way alone, and is noticed
+        assert overtaken()
+        assert sent
+        assert ("take", "last") not in sent[-1]
+    sent.clear()
     await recent.repeat(exchange)
     flat = [command for part in sent for command in part]
     assert flat == [*(("take", number) for number in range(2, MAX_RECENT + 1)), ("take", "last")]

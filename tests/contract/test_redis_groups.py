@@ -18,6 +18,7 @@ from broker.model import Claim
 from broker.testing import (
     NOW,
     ConfigurationStoreContract,
+    FactorStoreContract,
     InstanceStoreContract,
     JournalContract,
     OutboxContract,
@@ -88,6 +89,10 @@ class TestConfiguration(ConfigurationStoreContract):
 
 
 class TestUsers(UserStoreContract):
+    pass
+
+
+class TestFactors(FactorStoreContract):
     pass
 
 

@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from adapters.stores import Stores, open_stores
+from adapters.stores.redis_tokens import REAP_PAGE, REAPED_AT_ONCE
 from broker.errors import Conflict, InvalidRequest
 from broker.model import Claim, Secret
 from broker.ports import TokenQuery
 from broker.testing import (
     NOW,
     a_claim,
+    a_factor,
     a_record,
     a_session,
     a_user,
@@ -49,7 +51,8 @@ async def test_no_name_of_a_key_comes_from_a_caller(redis: RedisServer, stores: 
 async def test_everything_but_the_configuration_ends_by_itself(
     redis: RedisServer, stores: Stores
 ) -> None:
-    """Every key has a time to live, save instances, users and the store's marker."""
+    """Every key has a time to live, save instances, users, their factors and the store's
+    marker."""
     await issue(stores, "a")
     await issue_claimed(stores, "b")
     await stores.ledger.claim(a_claim(request_id="open"), NOW, 5.0)
@@ -58,10 +61,11 @@ async def test_everything_but_the_configuration_ends_by_itself(
     await stores.replays.spend("jti", "request-1", NOW + 60)
     await stores.instances.create(an_instance_document())
     await stores.users.put(a_user())
+    await stores.factors.swap(None, a_factor(expires_at=NOW + 60))
     lasting = {key for key in keys_in(redis) if int(redis.cli("TTL", key)) < 0}
     kinds = {key.rpartition(":")[2] for key in lasting}
-    assert kinds == {"documents", "generation", "users", "meta"}
-    assert len(keys_in(redis)) >= len(lasting) + 9
+    assert kinds == {"documents", "generation", "users", "factors", "meta"}
+    assert len(keys_in(redis)) >= len(lasting) + 10
 
 
 @pytest.mark.parametrize("issue_one", [issue, issue_claimed])
@@ -197,6 +201,17 @@ async def test_what_was_reaped_is_reported_though_redis_went_away(
     assert 0 < len(first) < 100
     second = await stores.tokens.reap(NOW + 600)
     assert sorted(record.alias for record in first + second) == names
+
+
+async def test_what_one_call_reaps_stays_small(stores: Stores) -> None:
+    """However many are due, a call stops soon after its limit, and the next ones find the rest."""
+    names = [f"{n:04}" for n in range(REAPED_AT_ONCE + 300)]
+    await asyncio.gather(*(issue(stores, name) for name in names))
+    reaped: list[str] = []
+    while found := await stores.tokens.reap(NOW + 600):
+        assert len(found) < REAPED_AT_ONCE + REAP_PAGE
+        reaped += [record.alias for record in found]
+    assert sorted(reaped) == names
 
 
 async def test_reapers_share_expired_claimed_tokens(redis: RedisServer, stores: Stores) -> None:

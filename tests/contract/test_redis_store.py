@@ -8,7 +8,9 @@ from __future__ import annotations
 import pytest
 
 from broker.testing import (
+    AttemptStoreContract,
     ConfigurationStoreContract,
+    FactorStoreContract,
     InstanceStoreContract,
     JournalContract,
     OutboxContract,
@@ -30,6 +32,10 @@ class TestRedisLedger(RequestLedgerContract):
     pass
 
 
+class TestRedisAttempts(AttemptStoreContract):
+    pass
+
+
 class TestRedisReplays(ReplayCacheContract):
     pass
 
@@ -47,6 +53,10 @@ class TestRedisConfiguration(ConfigurationStoreContract):
 
 
 class TestRedisUsers(UserStoreContract):
+    pass
+
+
+class TestRedisFactors(FactorStoreContract):
     pass
 
 

@@ -21,7 +21,9 @@ from broker.errors import Conflict, InvalidRequest, RequestInProgress, Unavailab
 from broker.model import Claim, Secret
 from broker.testing import (
     NOW,
+    AttemptStoreContract,
     ConfigurationStoreContract,
+    FactorStoreContract,
     InstanceStoreContract,
     JournalContract,
     OutboxContract,
@@ -69,6 +71,10 @@ class TestSqliteLedger(RequestLedgerContract):
     pass
 
 
+class TestSqliteAttempts(AttemptStoreContract):
+    pass
+
+
 class TestSqliteReplays(ReplayCacheContract):
     pass
 
@@ -86,6 +92,10 @@ class TestSqliteConfiguration(ConfigurationStoreContract):
 
 
 class TestSqliteUsers(UserStoreContract):
+    pass
+
+
+class TestSqliteFactors(FactorStoreContract):
     pass
 
 

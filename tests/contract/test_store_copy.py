@@ -32,9 +32,9 @@ from tests.support.redis_server import RedisServer, running_redis
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
 
-KINDS = ["configuration", "instances", "users", "tokens", "requests", "sessions"]
+KINDS = ["configuration", "instances", "users", "factors", "tokens", "requests", "sessions"]
 KINDS += ["spent tokens", "announcements"]
-FOR_EVER = ("{store}:", "{instances}:", ":users")
+FOR_EVER = ("{store}:", "{instances}:", ":users", ":factors")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_everything_moves_from_sqlite_to_redis(file: str, redis: RedisServ
     report = await copied(file, redis.url)
     assert report.complete
     assert [(kind.name, kind.in_source) for kind in report.kinds] == list(
-        zip(KINDS, [2, 2, 3, 5, 7, 2, 1, 3], strict=True)
+        zip(KINDS, [2, 2, 3, 2, 5, 7, 2, 1, 3], strict=True)
     )
     assert all(kind.in_target == kind.written == kind.in_source for kind in report.kinds)
     stores = await open_stores(redis.url, ROOT)
@@ -85,7 +85,7 @@ async def test_the_copy_is_a_store_of_its_own(file: str, redis: RedisServer) -> 
 
 
 async def test_what_passes_has_a_time_to_live(file: str, redis: RedisServer) -> None:
-    """Only the marker, users, instances and configuration stay in Redis for ever."""
+    """Only the marker, users, their factors, instances and configuration stay in Redis for ever."""
     await fill(file)
     await copied(file, redis.url)
     keys = keys_in(redis)
@@ -112,14 +112,14 @@ async def test_a_token_is_found_by_all_brokers_that_come(file: str, redis: Redis
 
 async def test_every_table_is_thought_of(tmp_path: Path) -> None:
     """A table that SQLite gets is copied to Redis too, or stands here as one that stays."""
-    stays = {"meta", "quotas", "journal"}
+    stays = {"meta", "quotas", "journal", "attempts"}
     await fill(f"sqlite:///{tmp_path}/remint.db")
     with sqlite3.connect(tmp_path / "remint.db") as connection:
         rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     connection.close()
     assert {name for (name,) in rows} - stays == {
         *("configuration", "instances", "replays", "requests"),
-        *("sessions", "spent_tags", "tokens", "users", "outbox"),
+        *("sessions", "spent_tags", "tokens", "users", "factors", "outbox"),
     }
 
 
@@ -165,7 +165,7 @@ async def test_everything_moves_from_redis_to_redis(
     await fill(redis.url)
     report = await copied(redis.url, another.url)
     assert report.complete
-    assert [kind.in_target for kind in report.kinds] == [2, 2, 3, 5, 7, 2, 1, 3]
+    assert [kind.in_target for kind in report.kinds] == [2, 2, 3, 2, 5, 7, 2, 1, 3]
     stores = await open_stores(another.url, ROOT)
     await must_know_all(stores)
     await stores.close()

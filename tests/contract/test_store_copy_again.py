@@ -123,6 +123,7 @@ async def test_a_source_that_is_written_to_is_noticed(file: str, redis: RedisSer
         "configuration": (0, 1),
         "instances": (1, 1),
         "users": (1, 1),
+        "factors": (0, 0),
         "tokens": (1, 1),
         "requests": (0, 1),
         "sessions": (2, 0),

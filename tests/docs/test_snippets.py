@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.authentication import files as authentication_files
+from adapters.authentication.document import CHAIN, DEFAULT, MODULE
+from adapters.authentication.draft import Drafts, chain, default
+from adapters.authentication.kinds import installed
 from adapters.certificates import files as authority_files
 from adapters.directories import users
 from adapters.instances import toml
@@ -19,6 +23,7 @@ from adapters.settings import Settings
 from broker.instance import compiled
 from broker.model import TokenType
 from tests.docs.conftest import Demo
+from tests.support.authentication import parts
 from tests.support.pki import root
 from tests.support.plug_ins import example_problem
 
@@ -50,7 +55,8 @@ def _name(snippet: object) -> str:
 
 @pytest.mark.parametrize("snippet", _snippets("toml"), ids=_name)
 def test_toml_is_read_as_what_it_is(snippet: Snippet, tmp_path: Path) -> None:
-    """A TOML snippet is an instance, issuers, users, or settings without a problem."""
+    """A TOML snippet is an instance, issuers, users, who checks logins, or settings without a
+    problem."""
     document = tomllib.loads(snippet.text)
     if "transforms" in document:
         draft, problems = toml.decode(document)
@@ -74,6 +80,15 @@ def test_toml_is_read_as_what_it_is(snippet: Snippet, tmp_path: Path) -> None:
         for number, name in enumerate(re.findall(r'anchors_file = "(.*)"', snippet.text)):
             (tmp_path / name).write_text(root(f"Root {number}").pem)
         assert authority_files.read(path)
+    elif document.keys() & {"module", "chain", "default"}:
+        path = tmp_path / "authentication.toml"
+        path.write_text(snippet.text)
+        for name in re.findall(r'"([\w-]+\.(?:pem|keytab))"', snippet.text):
+            (tmp_path / name).write_text(root("Root").pem)
+        drafts = Drafts(installed(), parts(tmp_path))
+        for entry in authentication_files.read(path):
+            decoded = {MODULE: drafts.module, CHAIN: chain, DEFAULT: default}
+            assert decoded[entry.part](entry.realm, entry.state, None)
     elif "user" in document:
         path = tmp_path / "users.toml"
         path.write_text(snippet.text)

@@ -18,6 +18,7 @@ from tests.mqtt.conftest import Opened, until_ready
 from tests.support import door as doors
 from tests.support.auditing import HeldAudit
 from tests.support.door import ASSERTION, ID_TOKEN, session_input, user_input
+from tests.support.hurried import HURRIED
 from tests.support.mosquitto import Mosquitto
 from tests.support.planted import Planted
 from tests.support.process import BrokerProcess, ended
@@ -65,7 +66,7 @@ async def test_killed_between_commit_and_answer(
     )
     [committed] = await _records(tmp_path, planted)
     assert await alice.silent()
-    broker = BrokerProcess(tmp_path, settings=_settings(mosquitto))
+    broker = BrokerProcess(tmp_path, module=HURRIED, settings=_settings(mosquitto))
     with ended(broker):
         broker.launch()
         await asyncio.to_thread(broker.wait_ready)
@@ -87,7 +88,7 @@ async def test_killed_between_answer_and_acknowledgement(
         mosquitto, tmp_path, alice, "tests.support.killable_broker", body=translation()
     )
     first = await alice.reply()
-    broker = BrokerProcess(tmp_path, settings=_settings(mosquitto))
+    broker = BrokerProcess(tmp_path, module=HURRIED, settings=_settings(mosquitto))
     with ended(broker):
         broker.launch()
         second = await alice.reply()
@@ -142,7 +143,7 @@ async def test_one_of_two_brokers_is_killed(
     """Two brokers share the requests; one is killed under load, and the other answers all that it
     had, each id with one token."""
     store = f"sqlite:///{tmp_path / 'shared.db'}"
-    with sharing(tmp_path, store, store, settings=_settings(mosquitto)) as brokers:
+    with sharing(tmp_path, store, store, module=HURRIED, settings=_settings(mosquitto)) as brokers:
         async with _seeded(tmp_path, store, planted) as door:
             body = translation(session_input(await door.login()), ID_TOKEN)
         ids = [f"m-{number}" for number in range(200)]
@@ -171,7 +172,7 @@ async def test_stop_under_load(
     async with doors.opened(tmp_path / "state", planted) as door:
         body = translation(session_input(await door.login()), ID_TOKEN)
     ids = [f"m-{number}" for number in range(300)]
-    broker = BrokerProcess(tmp_path, settings=settings)
+    broker = BrokerProcess(tmp_path, module=HURRIED, settings=settings)
     with ended(broker):
         broker.launch()
         await asyncio.to_thread(broker.wait_ready)

@@ -17,6 +17,7 @@ from tests.mqtt.conftest import OPEN, Opened, until_ready
 from tests.support import door as doors
 from tests.support.auditing import HeldAudit
 from tests.support.door import ID_TOKEN, Door, session_input
+from tests.support.hurried import quick_events
 from tests.support.mosquitto import WATCHER, Mosquitto, running_mosquitto
 from tests.support.planted import MARK, Planted
 
@@ -45,6 +46,11 @@ async def test_server_restarted(mqtt: Door, mosquitto: Mosquitto, planted: Plant
     await until_ready(mqtt)
     async with calling(mosquitto, planted, "alice") as alice:
         assert (await alice.ask(translation())).status == 200
+
+
+@pytest.fixture
+def _quick_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_events(monkeypatch)
 
 
 async def test_what_waited_is_served(opened: Opened, alice: Caller) -> None:
@@ -214,6 +220,7 @@ async def test_events(mqtt: Door, mosquitto: Mosquitto, alice: Caller, planted: 
     assert reply.body["issued_token"].encode() not in event.payload
 
 
+@pytest.mark.usefixtures("_quick_events")
 async def test_events_wait_for_the_server(
     mqtt: Door, mosquitto: Mosquitto, planted: Planted
 ) -> None:

@@ -1,8 +1,8 @@
 """A private FreeRADIUS: one of Debian's, a free port, a temporary folder, and nothing left behind.
 
 It signs its answers (Message-Authenticator) as servers do since Blast-RADIUS, but for the user
-``old``. ``carol`` is asked for a code after her password, ``erin`` for two; the password of ``demo``
-is a code.
+``old``. ``carol`` is asked for a code after her password, ``erin`` for two; the password of
+``demo`` is a code.
 """
 
 from __future__ import annotations

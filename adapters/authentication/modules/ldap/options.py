@@ -62,7 +62,6 @@ class Source(StrEnum):
     MATCHING_RULE = "matching_rule"
 
 
-
 def sid(text: str) -> bytes | None:
     """The octets of a SID (MS-DTYP, section 2.4.2.2); None for what is none."""
     if _SID.fullmatch(text) is None:
