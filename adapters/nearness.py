@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import unicodedata
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+
+FULL_STOP = "\u3002"  # an ideographic one, which resolvers take for a dot
 
 NEARBY = "an address of this machine is named in files, or in the root realm"
 
 
 def is_near(host: str) -> bool:
     """Whether a host, as a URL writes it, says itself that it is this machine or on its link."""
-    name = host.lower().rstrip(".")
+    name = unicodedata.normalize("NFKC", host).replace(FULL_STOP, ".").lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

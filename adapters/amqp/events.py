@@ -124,7 +124,7 @@ class AmqpEvents:
         """Returns once a message without a queue is confirmed, on a channel of its own."""
         if self._connection is None:
             raise TimeoutError
-        channel = await self._connection.channel(publisher_confirms=True)
+        channel = await _new_channel(self._connection)
         nowhere = f"{PROBE_PREFIX}{uuid.uuid4().hex}"
         await channel.default_exchange.publish(Message(b""), nowhere, mandatory=False)
         await channel.close()
@@ -134,7 +134,7 @@ class AmqpEvents:
         async with asyncio.timeout(OPEN_SECONDS):
             channel = self._channels.pop(routing_key, None)
             if channel is None or channel.is_closed:
-                channel = await (await self._connected()).channel(publisher_confirms=True)
+                channel = await _new_channel(await self._connected())
             self._channels[routing_key] = channel
             if len(self._channels) > MAX_CHANNELS:
                 self._discard(next(iter(self._channels)))
@@ -145,7 +145,7 @@ class AmqpEvents:
         if self._connection is None or self._connection.is_closed:
             await self.close()
             self._connection = await aio_pika.connect(self._url.reveal())
-            channel = await self._connection.channel(publisher_confirms=True)
+            channel = await _new_channel(self._connection)
             await _declare(channel)
             await channel.close()
         return self._connection
@@ -157,6 +157,14 @@ class AmqpEvents:
             task = asyncio.create_task(_closed(channel))
             self._discarding.add(task)
             task.add_done_callback(self._discarding.discard)
+
+
+async def _new_channel(connection: AbstractConnection) -> AbstractChannel:
+    """Raises OSError on a connection that has just been lost and does not know it yet."""
+    try:
+        return await connection.channel(publisher_confirms=True)
+    except RuntimeError as error:  # so aiormq says that it is closed
+        raise ConnectionResetError(type(error).__name__) from None
 
 
 async def _declare(channel: AbstractChannel) -> None:

@@ -15,7 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from adapters.directories.verified import VerifiedPasswords
 from broker.errors import AuthenticationFailed, Unavailable
-from broker.model import Secret, User
+from broker.model import ROOT_REALM, Secret, User
 from broker.ports import UserStore
 
 MAX_PASSWORD_BYTES = 1024
@@ -105,17 +105,19 @@ class LocalAuthenticator:
         user = await self._users.get(realm, username)
         usable = user is not None and user.active and bool(user.password_hash)
         sized = 0 < len(password.reveal().encode()) <= MAX_PASSWORD_BYTES
-        if user is not None and usable and sized:
-            if self._verified.right(user, password):
-                return user
-            stored: Secret | None = user.password_hash
-        else:
-            stored = None
-        fits = await self._passwords.matches(stored, password if sized else Secret("-"))
+        known = user if usable and sized else None
+        given = password if sized else Secret("-")
+        if self._verified.right(known or NOBODY, given) and known is not None:
+            return known
+        fits = await self._passwords.matches(known.password_hash if known else None, given)
         if user is not None and fits:
             self._verified.remember(user, password)
             return user
         raise AuthenticationFailed(FAILED, detail=_why(user, usable, sized))
+
+
+NOBODY = User("", ROOT_REALM, Secret("no hash"))
+"""Whom the same is asked of, for the same work, where nobody has the name."""
 
 
 def _why(user: User | None, usable: bool, sized: bool) -> str:

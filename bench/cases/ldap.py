@@ -44,10 +44,10 @@ bind_password = "{password}"
 search_bases = ["{suffix}"]
 attributes = ["mail", "cn"]
 timeout = 10
-
-[[default]]
-USERNAME = "module|bench"
 """
+
+_TARGET = 'auth_targets.USERNAME = { type = "module", value = "bench" }\n'
+"""Of the instance alone: the administrator of the bench is a user of the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _broker(folder: Path, slapd: SlapdServer, url: str) -> Iterator[Broker]:
         _MODULE.format(url=json.dumps(url), service=SERVICE, password=PASSWORD, suffix=SUFFIX)
     )
     settings = {"REMINT_AUTHENTICATION__FILE": str(modules), "REMINT_EVENTS__KEEP": "0"}
-    one = {INSTANCE: INSTANCES[INSTANCE]}
+    one = {INSTANCE: _TARGET + INSTANCES[INSTANCE]}
     with served(folder, "memory://", settings, sessions=0, instances=one) as broker:
         yield broker
 

@@ -23,7 +23,7 @@ from broker.errors import AuthenticationFailed
 from broker.model import Secret, User
 from tests.support.door import FrozenClock
 
-COST = HashCost(memory_kib=1024, passes=1, lanes=1)
+COST = HashCost(memory_kib=2560, passes=1, lanes=1)
 SAMPLES = 10_000
 ROUNDS = 6
 """A machine that others use is noisy: what is unequal is so in each round."""

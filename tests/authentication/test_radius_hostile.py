@@ -207,6 +207,15 @@ async def test_longest_password_arrives_whole(tmp_path: Path) -> None:
         assert server.asked[0].password() == ("ä" * 64).encode()
 
 
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433"])
+async def test_a_name_that_leads_here_is_not_asked(host: str, tmp_path: Path) -> None:
+    """Whatever the resolver makes this machine of, nothing that listens on it hears a password."""
+    async with serving(lambda asked: [answer(asked)]) as server:
+        with pytest.raises(Unavailable):
+            await login(radius(tmp_path, servers=[f"{host}:{server.port}"]))
+        assert server.asked == []
+
+
 async def test_a_host_that_is_no_name(tmp_path: Path) -> None:
     """A name that no resolver takes is a server that does not answer, and no fault of ours."""
     with pytest.raises(Unavailable) as down:

@@ -143,6 +143,22 @@ async def test_an_am_that_is_not_there(tmp_path: Path) -> None:
     assert gone.value.retry_after == 1
 
 
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("0x7f.1", "leads to this machine"),
+        ("127.1", "InvalidUrlClientError"),
+        ("2130706433", "InvalidUrlClientError"),
+    ],
+)
+async def test_an_am_whose_name_leads_here(host: str, why: str, am: Am, tmp_path: Path) -> None:
+    """Whatever a resolver would make this machine of, it is not connected to."""
+    url = am.url.replace("http://127.0.0.1", f"https://{host}")
+    with pytest.raises(Unavailable) as down:
+        await asking(module(document(am, url=url), parts(tmp_path)), evidence())
+    assert why in str(down.value.detail)
+
+
 async def test_an_am_that_does_not_answer(am: Am, tmp_path: Path) -> None:
     """An AM that takes a request and never answers is 503 after the deadline."""
     forever = asyncio.Event()

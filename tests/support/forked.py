@@ -127,11 +127,13 @@ def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 @functools.cache
 def _nursery() -> socket.socket:
-    """The socket of a nursery that has imported everything; it ends with this process."""
+    """The socket of a nursery that has imported everything; it ends when the socket does, and so
+    with this process, however that ends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
-            [*DIE_WITH_PARENT, sys.executable, "-m", "tests.support.nursery"],
+            # No death signal: it would come with the end of the thread that asked first.
+            [sys.executable, "-m", "tests.support.nursery"],
             cwd=ROOT,
             env=BEGAN_WITH,
             stdin=theirs.fileno(),

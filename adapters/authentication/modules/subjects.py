@@ -13,6 +13,8 @@ LINK = "link_local_users"
 """The key of a module's document that says so."""
 
 MAX_NAME_LENGTH = 255
+MAX_PROFILE_LENGTH = 256 * 1024
+"""Characters of all that a directory says of somebody: a session keeps it as long as it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,19 @@ class Subjects:
         Unavailable. What is kept here of a local user stands over what ``attributes`` say."""
         if not is_name(name):
             raise AuthenticationFailed(FAILED, detail="the name cannot be a subject's")
+        if _length(attributes) > MAX_PROFILE_LENGTH:
+            detail = f"its attributes have more than {MAX_PROFILE_LENGTH} characters"
+            raise AuthenticationFailed(FAILED, detail=detail)
         if not self.linked:
             return Identity(name, attributes, foreign=account(self.module, name), methods=methods)
         user = await self.users.get(self.realm, name)
         if user is None or not user.active:
             raise AuthenticationFailed(FAILED, detail="no active local user has that name")
         return Identity(user.name, {**attributes, **user.attributes}, foreign=None, methods=methods)
+
+
+def _length(attributes: Mapping[str, tuple[str, ...]]) -> int:
+    return sum(len(value) for values in attributes.values() for value in values)
 
 
 def is_name(text: str) -> bool:

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adapters.authentication.modules.ldap import ber, protocol
 from broker.authentication import AuthModule
+from broker.errors import Unavailable
+from tests.authentication.ldap.logins import login as login_at
 from tests.authentication.ldap.servers import serving
 from tests.support import authentication
 
@@ -132,3 +136,10 @@ async def asking(folder: Path, hostile: Hostile, **keys: Any) -> AsyncIterator[A
         yield made
     finally:
         await made.close()
+
+
+async def down(module: AuthModule, name: str = "ada", password: str = PASSWORD) -> str:
+    """Why nobody could be asked."""
+    with pytest.raises(Unavailable) as failed:
+        await login_at(module, name, password)
+    return failed.value.detail or ""

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from adapters.authentication.modules.ldap import logins
 from adapters.authentication.modules.ldap.account import log_in
+from adapters.authentication.modules.ldap.connecting import connected
 from adapters.authentication.modules.ldap.connection import (
     Address,
     Connection,
     Lost,
     Unable,
     Unreadable,
-    connected,
 )
 from adapters.authentication.modules.ldap.logins import Place
 from adapters.authentication.modules.ldap.options import Options
