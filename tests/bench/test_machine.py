@@ -18,6 +18,15 @@ from bench.result import Circumstances
 
 PATIENCE_SECONDS = 60.0
 BURN = "import time\nwhile time.process_time() < {seconds}: pass\n"
+# Once it is told to, a process works; then it waits for its input.
+ALONE = """
+import os, sys
+sys.stdin.readline()
+print(os.getpid(), flush=True)
+exec({work!r})
+print("worked", flush=True)
+sys.stdin.read()
+"""
 # Once it is told to, a parent starts a child that works; then it waits for it and for its input.
 PARENT = """
 import subprocess, sys
@@ -126,18 +135,18 @@ def until(found: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_own_process() -> None:
+def test_one_process() -> None:
     """CPU time, memory and context switches of a process show in what it used."""
-    watch = Watch({"tests": os.getpid()})
-    before = watch.look()
-    enough = time.process_time() + 0.05
-    while time.process_time() < enough:
-        pass
-    found = used(before, watch.look())
-    assert found.cpu["tests"] >= 0.05
-    assert found.memory["tests"] > 2**20
-    assert 0 < found.proportional["tests"] <= found.memory["tests"]
-    assert found.switches["tests"] >= 0
+    with started(ALONE.format(work=BURN.format(seconds=0.2))) as process:
+        watch = Watch({"server": process.pid})
+        before = watch.look()
+        assert begun(process) == process.pid
+        assert line(process) == "worked"
+        found = used(before, watch.look())
+    assert found.cpu["server"] >= 0.05
+    assert found.memory["server"] > 2**20
+    assert 0 < found.proportional["server"] <= found.memory["server"]
+    assert found.switches["server"] >= 0
     assert 0.0 <= found.steal <= 1.0
 
 
