@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from broker.errors import Unavailable
 from tests.authentication.ldap.conftest import Making
-from tests.authentication.ldap.kdc import REALM, running_kdc
 from tests.authentication.ldap.logins import login, refused
+from tests.support.kdc import REALM, running_kdc
 from tests.support.slapd import SERVICE_DN, running_slapd
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("slapd")]
@@ -22,11 +20,9 @@ authz-regexp "^uid=remint,.*cn=gssapi,cn=auth$" "{SERVICE_DN}"
 """
 
 
-async def test_an_account_by_keytab(
-    tmp_path: Path, ldap: Making, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_account_by_keytab(ldap: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a key of its own the broker searches without a password; with another's it is down."""
-    with running_kdc(tmp_path) as kdc:
+    with running_kdc() as kdc:
         for name, value in kdc.environment.items():
             monkeypatch.setenv(name, value)
         service = kdc.keytab(f"ldap/localhost@{REALM}", "ldap.keytab")
