@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import aio_pika
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError, ChannelClosed, DeliveryError
 
 from adapters.amqp import letter_mac
+from adapters.amqp.connecting import connected
 from adapters.amqp.publish import CONFIRM_SECONDS
 from adapters.amqp.tolerance import tolerate_unreadable_properties
 from adapters.amqp.topology import BATCHES, CONTROL, DEAD, REQUESTS
@@ -142,7 +142,7 @@ async def opened(url: Secret, digest_key: bytes) -> AsyncIterator[DeadLetters]:
     """
     tolerate_unreadable_properties()
     try:
-        connection = await aio_pika.connect(url.reveal(), timeout=CONNECT_SECONDS)
+        connection = await connected(url, timeout=CONNECT_SECONDS)
     except _LOST:
         raise Unavailable(f"RabbitMQ at {_place(url)} is not reached") from None
     try:

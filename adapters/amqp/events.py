@@ -12,11 +12,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-import aio_pika
 from aio_pika import DeliveryMode, ExchangeType, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, ChannelClosed, ChannelInvalidStateError, DeliveryError
 
+from adapters.amqp.connecting import connected
 from adapters.amqp.topology import EVENTS
 from adapters.events.channels import CONTENT_TYPE, EventsNotSent
 from broker.model import Announcement, Secret
@@ -144,7 +144,7 @@ class AmqpEvents:
         """The open connection; the exchange is declared at its opening."""
         if self._connection is None or self._connection.is_closed:
             await self.close()
-            self._connection = await aio_pika.connect(self._url.reveal())
+            self._connection = await connected(self._url)
             channel = await _new_channel(self._connection)
             await _declare(channel)
             await channel.close()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import DeliveredMessage
@@ -23,6 +22,7 @@ from adapters.amqp import topology
 from adapters.amqp.acknowledgements import Acknowledgements
 from adapters.amqp.alarm import Alarm
 from adapters.amqp.alone import Alone
+from adapters.amqp.connecting import connected
 from adapters.amqp.publisher import Publisher
 from adapters.amqp.quiet import QuietQueues
 from adapters.amqp.tolerance import tolerate_unreadable_properties
@@ -134,8 +134,7 @@ class Link:
 
 
 async def _connected(url: Secret) -> AbstractConnection:
-    connection: AbstractConnection = await aio_pika.connect(url.reveal(), **_heartbeat(url))
-    return connection
+    return await connected(url, **_heartbeat(url))
 
 
 async def _closed(connection: AbstractConnection) -> None:
