@@ -135,7 +135,7 @@ class Drafts:
     ) -> AuthModule:
         reading.rule(document, problems)
         own = {key: value for key, value in document.items() if key not in SHARED}
-        return kind.module(name, realm, Members(own, "document", problems), self.parts)
+        return kind.module(name, realm, Members(own, "document", problems), self.parts.of(realm))
 
 
 def chain(_realm: str, state: Any, _old: Document | None = None) -> Document:

@@ -8,7 +8,7 @@ entry point.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from adapters.state_folder import CannotStart
 from adapters.telemetry.metrics import Metrics
 from broker.authentication import AuthModule
 from broker.factors import FactorStore
+from broker.model import ROOT_REALM
 from broker.ports import Authenticator, Clock, ReplayCache, UserStore
 
 GROUP = "remint.authentication_modules"
@@ -35,6 +36,11 @@ class Parts:
     authenticator: Authenticator
     factors: FactorStore
     metrics: Metrics = field(default_factory=Metrics)
+
+    def of(self, realm: str) -> Parts:
+        """The same for a realm: the files of an inner one are in a folder of its name, so that its
+        administrators reach nobody else's keys."""
+        return self if realm == ROOT_REALM else replace(self, folder=self.folder / realm.strip("/"))
 
 
 class Kind(Protocol):

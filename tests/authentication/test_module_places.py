@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import door as doors
+from tests.support.authentication import authentication_file
 from tests.support.door import REALM, Answer, Door
+from tests.support.pki import root
+from tests.support.planted import Planted
 
 OURS = f"/json{REALM}/authentication/modules/x"
 HIDDEN = "(unchanged)"
@@ -111,3 +116,17 @@ async def test_a_secret_of_another_kind_is_not_kept(door: Door) -> None:
     assert (await _put(door, LDAP)).status == 201
     answer = await _put(door, {**RADIUS, "secret": HIDDEN})
     assert (answer.status, _wrong(answer)) == (400, {"secret"})
+
+
+async def test_an_inner_realm_reaches_no_file_of_another(tmp_path: Path, planted: Planted) -> None:
+    """A module of an inner realm names files of the folder with its realm's name, and no others."""
+    settings = authentication_file(tmp_path, "")
+    (tmp_path / "shared.pem").write_text(root().pem)
+    async with doors.opened(tmp_path / "state", planted, **settings) as door:
+        body = LDAP | {"ca_file": "shared.pem"}
+        assert _wrong(await _put(door, body)) == {"ca_file"}
+        assert _wrong(await _put(door, body | {"ca_file": "../shared.pem"})) == {"ca_file"}
+        own = tmp_path / REALM.strip("/")
+        own.mkdir(parents=True)
+        (own / "own.pem").write_text(root().pem)
+        assert (await _put(door, body | {"ca_file": "own.pem"})).status == 201
