@@ -72,7 +72,7 @@ def builtin() -> Mapping[str, Kind]:
     from adapters.authentication.modules.passcode import PasscodeKind
     from adapters.authentication.modules.radius import RadiusKind
     from adapters.authentication.modules.remote_am import RemoteAmKind
-    from adapters.authentication.modules.tokens import CertificateKind, OidcKind, SessionKind
+    from adapters.authentication.modules.tokens import CERTIFICATE, SESSION, OidcKind
     from adapters.authentication.modules.totp import TotpKind
 
     return {
@@ -82,9 +82,9 @@ def builtin() -> Mapping[str, Kind]:
             LdapKind(),
             RadiusKind(),
             RemoteAmKind(),
-            CertificateKind(),
+            CERTIFICATE,
             OidcKind(),
-            SessionKind(),
+            SESSION,
             HeaderKind(),
             NegotiateKind(),
             TotpKind(),

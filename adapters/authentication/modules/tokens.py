@@ -51,26 +51,24 @@ class TokenModule:
         return None
 
 
-class CertificateKind:
-    """A client certificate of an authority of the realm; no keys of its own."""
+@dataclass(frozen=True, slots=True)
+class TokenKind:
+    """A token that this broker checks by itself; no keys of its own."""
 
-    name = "certificate"
+    name: str
+    token_type: TokenType
     secrets: frozenset[str] = frozenset()
 
     def module(self, name: str, realm: str, members: Members, parts: Parts) -> AuthModule:
         members.only()
-        return TokenModule(name, X509)
+        return TokenModule(name, self.token_type)
 
 
-class SessionKind:
-    """A session of this broker; no keys of its own."""
+CERTIFICATE = TokenKind("certificate", X509)
+"""A client certificate of an authority of the realm."""
 
-    name = "session"
-    secrets: frozenset[str] = frozenset()
-
-    def module(self, name: str, realm: str, members: Members, parts: Parts) -> AuthModule:
-        members.only()
-        return TokenModule(name, OPENAM)
+SESSION = TokenKind("session", OPENAM)
+"""A session of this broker."""
 
 
 class OidcKind:
