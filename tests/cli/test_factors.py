@@ -27,16 +27,16 @@ def enrol(site: Site, *words: str) -> App:
 
 def test_life_of_an_authenticator(site: Site) -> None:
     """An authenticator is enrolled, confirmed by its first code, listed and removed."""
-    site.ok("users", "add", "tess", given=USER_PASSWORD)
-    app = enrol(site, "tess")
-    assert (app.label.partition(":")[2], app.algorithm, app.digits) == ("tess", "SHA1", 6)
-    assert site.ok("users", "totp", "tess", "--list").startswith("tess pending (SHA1, 6 digits")
-    said = site.ok("users", "totp", "tess", "--confirm", app.code(time.time()))
-    assert said == "confirmed the authenticator of tess\n"
-    assert site.ok("users", "totp", "--list").startswith("tess confirmed (SHA1, 6 digits, 30 s)")
-    again = site.run("users", "totp", "tess", "--enrol")
+    site.ok("users", "add", "tora", given=USER_PASSWORD)
+    app = enrol(site, "tora")
+    assert (app.label.partition(":")[2], app.algorithm, app.digits) == ("tora", "SHA1", 6)
+    assert site.ok("users", "totp", "tora", "--list").startswith("tora pending (SHA1, 6 digits")
+    said = site.ok("users", "totp", "tora", "--confirm", app.code(time.time()))
+    assert said == "confirmed the authenticator of tora\n"
+    assert site.ok("users", "totp", "--list").startswith("tora confirmed (SHA1, 6 digits, 30 s)")
+    again = site.run("users", "totp", "tora", "--enrol")
     assert (again.code, "remove it first" in again.err) == (1, True)
-    assert site.ok("users", "totp", "tess", "--remove") == "removed the authenticator of tess\n"
+    assert site.ok("users", "totp", "tora", "--remove") == "removed the authenticator of tora\n"
     assert site.ok("users", "totp", "--list") == ""
 
 
