@@ -54,9 +54,9 @@ def remint(
     structlog.reset_defaults()  # the commands bound it to a standard error that is gone now
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no file's tests find the users and keys of another's
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    """One broker for all commands that are tried from afar."""
+    """One broker for all commands of a file that are tried from afar."""
     with running(tmp_path_factory.mktemp("broker"), "serve") as broker:
         yield broker
 
