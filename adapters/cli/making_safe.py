@@ -20,7 +20,7 @@ from adapters.printable import printable
 def make_safe(
     instance: Annotated[str, typer.Argument(help="realm/element; in the root realm the element.")],
     apply: Annotated[bool, typer.Option("--apply", help="Change the instance.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The changes, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same, as JSON.")] = False,
     config: options.Config = None,
     url: options.Url = None,
     admin: options.Admin = ADMINISTRATOR,
@@ -59,12 +59,19 @@ def _document(safer: Safer, applied: bool) -> dict[str, Any]:
         }
         for change in safer.changes
     ]
-    return {"applied": applied and bool(changes), "changes": changes, "advice": list(safer.advice)}
+    return {
+        "applied": applied and bool(changes),
+        "changes": changes,
+        "advice": list(safer.advice),
+        "instance": safer.state,
+    }
 
 
 def _lines(state: Mapping[str, Any], safer: Safer, applied: bool) -> list[str]:
     before, after = (json.dumps(each, indent=2).splitlines() for each in (state, safer.state))
-    lines = list(difflib.unified_diff(before, after, "published", "safe", lineterm=""))
+    # All of the instance, and not the surroundings of each change alone.
+    whole = len(before)
+    lines = list(difflib.unified_diff(before, after, "published", "safe", n=whole, lineterm=""))
     if safer.changes:
         lines += ["", "What a service provider notices:"]
         lines += [f"  {change.key}: {change.notices}." for change in safer.changes]

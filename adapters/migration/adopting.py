@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.authentication.compiled import OWN_VALIDATORS
 from adapters.instances import forgerock, view_bean, wire_rules
 from adapters.instances.forgerock_deployment import TARGETS
 from adapters.migration import known, secret_values, wire
@@ -25,6 +26,7 @@ from adapters.migration.rows import (
 )
 from broker.errors import InvalidInstance
 from broker.instance import compiled
+from broker.instance_rules import STANDARD_INPUTS
 from broker.model import OPENIDCONNECT, SAML2, X509, instance_id, normal_realm
 
 _ELEMENT, _REALM = "deployment-url-element", "deployment-realm"
@@ -169,15 +171,31 @@ def _no_java(named: str) -> str:
 def _inputs(work: Work) -> None:
     """Who checks what comes in is this broker's own configuration."""
     if TARGETS in work.flat:
-        said = (
-            "no chain or module of AM checks anything here: USERNAME is checked against "
-            "the realm's users, OPENIDCONNECT against its trusted issuers, X509 against its "
-            "certificate authorities"
-        )
-        work.say(TARGETS, KEPT, said)
+        work.say(TARGETS, KEPT, _targets(work.flat[TARGETS]))
     if _takes(work, X509) and work.flat.get("deployment-tls-offload-engine-hosts") == ["any"]:
         said = "any: whoever reaches the broker can present any certificate; name your proxies"
         work.say("deployment-tls-offload-engine-hosts", KEPT, said)
+
+
+def _targets(mappings: list[str]) -> str:
+    """What becomes of the chains and modules that an instance names."""
+    named = [_parts(text) for text in mappings]
+    missing = [
+        " ".join(parts[1:3])
+        for parts in named
+        if parts[0] in STANDARD_INPUTS and tuple(parts[1:3]) not in OWN_VALIDATORS
+    ]
+    if not missing:
+        return (
+            "where the realm has no chain or module of the name, USERNAME is checked against the "
+            "realm's users, OPENIDCONNECT against its trusted issuers, X509 against its "
+            "certificate authorities"
+        )
+    return (
+        f"an export does not say what {', '.join(dict.fromkeys(missing))} is; the realm needs a "
+        "chain (service) or module of the name, or what it would check is a 400: write it with "
+        "remint auth put"
+    )
 
 
 def _structured(work: Work) -> dict[str, Any]:

@@ -7,6 +7,7 @@ entity of Amster or of file-based configuration (``restStsGeneral`` and its sibl
 
 from __future__ import annotations
 
+import codecs
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_FILES = 10_000
 PUBLISH, READ, ENTITY, LINES = "publish body", "published instances", "entity export", "attributes"
 
+_ROOT = "root"  # what AM calls the root realm where a path cannot be empty
 _SECTION_PREFIX = "restSts"
 _SECTIONS = (DEPLOYMENT, SAML2, OIDC)
 _FLAT_SIGN = "deployment-url-element"
@@ -78,7 +80,7 @@ def _read(path: Path) -> Iterator[Export]:
         raise Unreadable(f"{path}: this is no regular file; copy what it holds into one")
     if found.st_size > MAX_FILE_BYTES:
         raise Unreadable(f"{path}: an export has no more than {MAX_FILE_BYTES} bytes")
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     if path.suffix == ".json" or data.lstrip()[:1] == b"{":
         try:
             document = orjson.loads(data)
@@ -132,7 +134,8 @@ def _realm(realm: Any) -> str:
     if not isinstance(realm, str):
         return ""
     if realm.startswith("/") or "=" not in realm:
-        return "/" + realm.strip("/").removeprefix("root")
+        top, _, rest = realm.strip("/").partition("/")
+        return "/" + (rest if top == _ROOT else realm.strip("/"))
     parts = [part.strip() for part in realm.split(",")]
     names = [part[2:] for part in reversed(parts) if part.lower().startswith("o=")]
     return "/" + "/".join(names)

@@ -1,29 +1,16 @@
-"""The keys that an instance may have in its flat form."""
+"""What an import knows of the keys that an instance may have in its flat form."""
 
 from __future__ import annotations
 
-from adapters.instances import forgerock, forgerock_deployment, forgerock_oidc, forgerock_saml2
+from adapters.instances import forgerock, forgerock_oidc, forgerock_saml2
+from adapters.instances.known_keys import KEYS, SECTIONS
 
-SECTIONS = (forgerock.DEPLOYMENT, forgerock.SAML2, forgerock.OIDC)
+__all__ = ["CLASSES", "KEYS", "OPERATIONS", "SAID", "SECTIONS", "section_of"]
+
 CLASSES = frozenset({*forgerock_saml2.PLUG_INS.values(), *forgerock_oidc.PLUG_INS.values()})
 """Those that name a class of the reference, here a plug-in."""
 
 OPERATIONS = (forgerock.VALIDATORS, forgerock.PROVIDERS)
-
-KEYS = frozenset(
-    {
-        *(key for key in forgerock.KEYS.values() if key not in SECTIONS),
-        *forgerock_deployment.KEYS.values(),
-        *forgerock.SECRET_KEYS,
-        *("deployment-realm", "persist-issued-tokens-in-cts", "requesters"),
-        *("saml2-sp-acs-url", "saml2-name-id-format", "saml2-sign-assertion"),
-        *("saml2-encrypt-attributes", "saml2-encrypt-nameid"),
-        "saml2-encryption-algorithm-strength",
-        *("saml2-name-id-is-label", "saml2-authn-instant", "saml2-authn-context-map"),
-        *("oidc-authorized-party", "oidc-multi-valued-claims"),
-        *("oidc-authn-context-map", "oidc-authn-methods-map"),
-    }
-)
 
 SAID = {
     "is-remote-sts-instance": (

@@ -79,6 +79,13 @@ def _with_claims(token: str, **claims: Any) -> str:
     return f"{head}.{base64.urlsafe_b64encode(data).rstrip(b'=').decode()}.{signature}"
 
 
+def _with_header(token: str, **members: Any) -> str:
+    head, rest = token.split(".", 1)
+    found = json.loads(base64.urlsafe_b64decode(head + "=="))
+    data = json.dumps({**found, **members}).encode()
+    return f"{base64.urlsafe_b64encode(data).rstrip(b'=').decode()}.{rest}"
+
+
 def test_the_same(compare: Callable[..., Done], am: Callable[[Change], StubAm]) -> None:
     """Two servers that answer alike are the same, whatever ids, times and signatures they made."""
     stub = am(_unchanged)
@@ -129,6 +136,30 @@ def test_claims_that_differ(compare: Callable[..., Done], am: Callable[[Change],
     assert (ip["am"], ip["remint"]) == ("127.0.0.1", "(absent)")
     lines = compare(am(change).url, requests=BOTH[:1]).out
     assert "  differs   translate email: other@example.com -> demo@example.com\n" in lines
+
+
+def test_a_key_in_the_header(compare: Callable[..., Done], am: Callable[[Change], StubAm]) -> None:
+    """The same RSA key is the same as AM writes it, with a sign byte and members of its own; with
+    another number it is another key, and matters."""
+    number = bytes([0x80 | 65]) + b"n" * 255
+
+    def change(modulus: bytes, **more: Any) -> Change:
+        def changed(action: str, answer: Any) -> Any:
+            status, body = answer
+            if action != "translate":
+                return status, body
+            n = base64.urlsafe_b64encode(modulus).rstrip(b"=").decode()
+            jwk = {"kty": "RSA", "use": "sig", "alg": "RS256", "n": n, "e": "AQAB", **more}
+            return status, {"issued_token": _with_header(body["issued_token"], jwk=jwk)}
+
+        return changed
+
+    there = am(change(number)).url
+    beans = am(change(b"\0" + number, otherFactors=None)).url
+    other = am(change(number[:-1] + b"m")).url
+    both = [_found(compare(url, "--json", requests=BOTH[:1])) for url in (there, beans, other)]
+    said = [found["translate", "header.jwk"]["am"] for found in both]
+    assert said[0] == said[1] != said[2]
 
 
 def test_elements_that_differ(compare: Callable[..., Done], am: Callable[[Change], StubAm]) -> None:

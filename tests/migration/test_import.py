@@ -276,6 +276,57 @@ def test_triple_des_and_realm_keys(
     assert "EncryptedID" in _issued(remint, "orders", "SAML2")
 
 
+@pytest.mark.parametrize(
+    ("realm", "name"),
+    [
+        ("/rooted", "rooted/same"),
+        ("/rooted/inner", "rooted/inner/same"),
+        ("/root/inner", "inner/same"),
+        ("/root", "same"),
+        ("o=inner,o=rooted,ou=services,dc=example", "rooted/inner/same"),
+        (None, "same"),
+    ],
+)
+def test_realm_of_an_export(remint: Remint, tmp_path: Path, realm: Any, name: str) -> None:
+    """An instance goes where its export was made, however the export writes that realm."""
+    found = sections()
+    del found["restStsDeployment"]["deployment-realm"]
+    file = tmp_path / "placed.json"
+    file.write_text(json.dumps({"metadata": {"realm": realm}, "data": {"_id": "same", **found}}))
+    done = remint("instances", "import", str(file), "--dry-run", "--json")
+    assert [each["instance"] for each in json.loads(done.out)] == [name]
+
+
+def test_what_checks_a_login(remint: Remint, tmp_path: Path) -> None:
+    """An import names each chain and module that the realm has to have, and none that is here."""
+    key = "deployment-auth-target-mappings"
+    file = tmp_path / "checked.json"
+    said = []
+    for targets in (
+        ["USERNAME|service|ldapService", "X509|module|cert_module"],
+        ["USERNAME|service|staff", "OPENAM|module|door", "X509|module|cert_module", "FOO|module|x"],
+    ):
+        document = json.loads(json.dumps(FORMS["amster"]))
+        document["data"]["restStsDeployment"][key] = targets
+        file.write_text(json.dumps(document))
+        done = remint("instances", "import", str(file), "--dry-run", "--json")
+        said.append(_keys(done.out)[key]["says"])
+    assert "remint auth put" not in said[0]
+    assert "does not say what service staff, module door is;" in said[1]
+
+
+def test_a_mark_before_the_text(remint: Remint, tmp_path: Path) -> None:
+    """The byte order mark that some editors write before a text is no part of an export."""
+    for name in ("amster", "lines"):
+        form = FORMS[name]
+        file = tmp_path / f"{name}.{'txt' if isinstance(form, str) else 'json'}"
+        text = form if isinstance(form, str) else json.dumps(form)
+        file.write_text(text, encoding="utf-8-sig")
+        done = remint("instances", "import", str(file), "--dry-run")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.splitlines()[0].startswith("same ")
+
+
 def test_files_without_an_instance(remint: Remint, tmp_path: Path) -> None:
     """A file that holds none, or is no JSON, is named in a sentence."""
     for name, text in (("other.json", '{"a": 1}'), ("torn.json", "{"), ("none.txt", "x")):

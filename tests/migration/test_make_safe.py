@@ -82,6 +82,21 @@ def test_what_would_change(remint: Remint, weak: str) -> None:
     ]
     assert not told["applied"]
     assert _saml2(remint, weak) == before
+    after = told["instance"]["saml2-config"]
+    assert after == {
+        **{key: value for key, value in before.items() if key not in changed},
+        **{key: change["after"] for key, change in changed.items() if change["after"]},
+    }
+    assert CLIENT_SECRET not in done.out
+
+
+def test_all_of_the_instance_is_printed(remint: Remint, weak: str) -> None:
+    """The whole document comes with each change marked in it."""
+    published = json.loads(remint("instances", "get", weak).out)
+    lines = remint("instances", "make-safe", weak).out.partition("\n\n")[0].splitlines()
+    _, _, _, *marked = lines
+    kept = "".join(line[1:] for line in marked if not line.startswith("+"))
+    assert json.loads(kept) == published
 
 
 def test_applied(
