@@ -28,6 +28,7 @@ class Publish:
 
     def __init__(self, components: Components) -> None:
         self._instances = components.instances
+        self._secure = components.settings.http.tls != "off"
         self._sessions = components.sessions
 
     async def handle(self, call: Call) -> Reply:
@@ -80,7 +81,7 @@ class Publish:
             },
             201,
             {
-                "Location": _location(call, document.id),
+                "Location": _location(call, document.id, secure=self._secure),
                 "ETag": f'"{document.revision}"',
             },
         )
@@ -123,9 +124,12 @@ class Publish:
         return Reply({"_id": document.id, "_rev": document.revision, "result": result})
 
 
-def _location(call: Call, instance: str) -> str:
-    """Where the new instance can be read, in the characters of a URL (RFC 3986, section 2)."""
-    scheme, host = call.request.scheme, call.header("Host") or ""
+def _location(call: Call, instance: str, *, secure: bool) -> str:
+    """Where the new instance can be read, in the characters of a URL (RFC 3986, section 2).
+
+    A proxy that terminates TLS speaks plain HTTP to the broker, and HTTPS to who follows this.
+    """
+    scheme, host = "https" if secure else "http", call.header("Host") or ""
     return f"{scheme}://{quote(host, safe=':[]')}{call.request.path.rstrip('/')}/{quote(instance)}"
 
 

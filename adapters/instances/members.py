@@ -15,6 +15,7 @@ MAX_LIST_LENGTH = 256
 MAX_CERTIFICATE_LENGTH = 32 * 1024
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+_WHOLE = re.compile("[0-9]+")
 
 # What no XML can carry (XML 1.0 section 2.2), and line breaks, which no name or address needs.
 _CONTROL = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -119,7 +120,7 @@ class Members:
             return default
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        if isinstance(value, str) and value.strip().isdecimal() and len(value) <= 10:
+        if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) and len(value) <= 10:
             return int(value)
         self.wrong(key, "write a whole number")
         return default

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker.errors import InvalidInstance
 
 REDACTED = "(unchanged)"
+TRANSFORM_LISTS = ("supported-token-transforms", "custom-token-transforms")
+FLAG = "invalidateInterimOpenAMSession"
 SECRET_KEYS = frozenset(
     {
         "saml2-keystore-password",
@@ -26,15 +28,27 @@ def shown(state: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in state.items():
         if key in SECRET_KEYS and value:
             result[key] = REDACTED
+        elif key in TRANSFORM_LISTS and isinstance(value, list):
+            result[key] = _transforms(value)
         elif isinstance(value, Mapping):
             result[key] = shown(value)
         elif isinstance(value, list):
             result[key] = [shown(v) if isinstance(v, Mapping) else v for v in value]
-        elif key == "invalidateInterimOpenAMSession" or value is None:
+        elif value is None:
             result[key] = value
         else:
             result[key] = text(value)
     return result
+
+
+def _transforms(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each pair once, the first of equal ones, with the only real boolean of this wire (3.4)."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in entries:
+        pair = text(entry.get("inputTokenType")), text(entry.get("outputTokenType"))
+        flag = text(entry.get(FLAG)).strip().lower() == "true"
+        found.setdefault(pair, {**entry, FLAG: flag})
+    return list(found.values())
 
 
 def with_kept_secrets(state: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:

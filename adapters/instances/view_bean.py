@@ -20,6 +20,7 @@ from adapters.instances.forgerock import (
     STANDARD_TRANSFORMS,
     VALIDATORS,
 )
+from adapters.instances.known_keys import KEYS
 from adapters.instances.members import MAX_LIST_LENGTH
 from broker.errors import InvalidInstance
 from broker.instance import DEFAULT_LIFETIME_SECONDS
@@ -121,9 +122,11 @@ def _unpacked(key: str, texts: list[str]) -> Any:
         return _requesters(texts)
     if key in LISTS:
         return texts
-    if len(texts) > 1:
+    if len(texts) == 1:
+        return texts[0]
+    if key in KEYS:
         raise ValueError("write one value")
-    return texts[0]
+    return texts  # kept without effect, like any key that means nothing here
 
 
 def _transform(text: str) -> dict[str, Any]:

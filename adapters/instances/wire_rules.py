@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.instances.forgerock import DEPLOYMENT, OIDC, SAML2
-from adapters.instances.members import Members
+from adapters.instances.members import MAX_TEXT_LENGTH, Members
 
 REQUIRED: Mapping[str, Mapping[str, str]] = {
     DEPLOYMENT: {
@@ -28,18 +28,52 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+# Looked into only where something is signed or encrypted by them; another type is wrong anyway.
+STRINGS: Mapping[str, tuple[str, ...]] = {
+    SAML2: (
+        "saml2-encryption-algorithm",
+        "saml2-encryption-key-alias",
+        "saml2-encryption-keystore-filename",
+        "saml2-encryption-keystore-password",
+        "saml2-key-transport-algorithm",
+        "saml2-key-transport-digest",
+        "saml2-keystore-filename",
+        "saml2-keystore-password",
+        "saml2-signature-algorithm",
+        "saml2-signature-key-alias",
+        "saml2-signature-key-password",
+    ),
+    OIDC: (
+        "oidc-client-secret",
+        "oidc-keystore-location",
+        "oidc-keystore-password",
+        "oidc-signature-key-alias",
+        "oidc-signature-key-password",
+    ),
+}
+
 ENCRYPTION_FLAGS = ("saml2-encrypt-assertion", "saml2-encrypt-attributes", "saml2-encrypt-nameid")
 STRENGTH = "saml2-encryption-algorithm-strength"
 
 
 def missing(state: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The (key, sentence) of each key that a publisher has to send and did not."""
+    """The (key, sentence) of each key that a publisher has to send and did not, or not so."""
     found: list[tuple[str, str]] = []
     for section, keys in REQUIRED.items():
         members = state.get(section)
         if isinstance(members, Mapping):
             found += [(key, said) for key, said in keys.items() if members.get(key) in (None, "")]
-    return [*found, *_without_strength(state.get(SAML2))]
+    return [*found, *_no_strings(state), *_without_strength(state.get(SAML2))]
+
+
+def _no_strings(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for section, keys in STRINGS.items():
+        given = state.get(section)
+        members: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+        for key in keys:
+            if not isinstance(members.get(key), str | None):
+                # In the words of whoever reads it, so that one that is read is told once.
+                yield key, f"write a string of up to {MAX_TEXT_LENGTH} characters"
 
 
 def _without_strength(section: Any) -> Iterator[tuple[str, str]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.http import judges
-from tests.http.states import KEYSTORE_PASSWORD, body, state
+from tests.http.states import KEYSTORE_PASSWORD, body, state, transform
+from tests.support import door as doors
 from tests.support.door import (
     ASSERTION,
     ELEMENT,
@@ -18,7 +20,7 @@ from tests.support.door import (
     Door,
     user_input,
 )
-from tests.support.planted import CLIENT_SECRET, MARK
+from tests.support.planted import CLIENT_SECRET, MARK, Planted
 
 REST = "/sts-publish/rest"
 CREATE = f"{REST}?_action=create"
@@ -66,6 +68,26 @@ async def test_location_is_a_url(door: Door) -> None:
     assert location == f"{door.url}{REST}/ordres%20re%C3%A7us%3F"
     read = await door.request("GET", location.removeprefix(door.url), headers=head)
     assert (read.status, read.body["_id"]) == (200, "ordres reçus?")
+
+
+async def test_location_behind_a_proxy(tmp_path: Path, planted: Planted, said: list[str]) -> None:
+    """Where a proxy terminates TLS, Location is an https URL at the host that was asked for."""
+    async with doors.opened(tmp_path / "state", planted, http={"tls": "offloaded"}) as door:
+        head = await door.admin() | {"Host": "sts.example.com"}
+        answer = await _create(door, state(), head)
+        said.extend(door.refusals)
+    assert answer.headers["Location"] == f"https://sts.example.com{REST}/orders"
+
+
+async def test_pair_that_comes_twice(door: Door) -> None:
+    """A pair that is named twice counts once, whatever the second flag, and is read so."""
+    head = await door.admin()
+    pairs = [transform("USERNAME", "SAML2"), transform("USERNAME", "OPENIDCONNECT")]
+    again = transform("USERNAME", "SAML2", end_session=True)
+    sent = state(top={"supported-token-transforms": [*pairs, again]})
+    assert (await _create(door, sent, head)).status == 201
+    read = (await door.request("GET", f"{REST}/orders", headers=head)).body["orders"]
+    assert read["supported-token-transforms"] == pairs
 
 
 @pytest.mark.parametrize("query", ["", "?", "?_prettyPrint=true", "?_action=create&_fields=_id"])
@@ -120,7 +142,8 @@ async def test_read_all(door: Door) -> None:
 
 
 async def test_native_types(door: Door) -> None:
-    """JSON booleans and numbers are read like their strings, and answered as strings."""
+    """JSON booleans and numbers are read like their strings, and answered as strings; the flag of a
+    transform is answered as a boolean, however it was written."""
     head = await door.admin()
     native = state(
         "native",
@@ -133,13 +156,18 @@ async def test_native_types(door: Door) -> None:
         },
         oidc={"oidc-token-lifetime-seconds": 300},
     )
-    native["supported-token-transforms"][0]["invalidateInterimOpenAMSession"] = "TRUE"
+    first, second, third = native["supported-token-transforms"]
+    first["invalidateInterimOpenAMSession"] = "TRUE"
+    second["invalidateInterimOpenAMSession"] = "false"
+    del third["invalidateInterimOpenAMSession"]
     assert (await _create(door, native, head)).status == 201
     answer = await door.request("GET", f"{REST}/native", headers=head)
     read = answer.body["native"]
     assert read["persist-issued-tokens-in-cts"] == "true"
     assert read["saml2-config"]["saml2-token-lifetime-seconds"] == "600"
     assert read["oidc-id-token-config"]["oidc-token-lifetime-seconds"] == "300"
+    flags = [each["invalidateInterimOpenAMSession"] for each in read["supported-token-transforms"]]
+    assert flags == [True, False, False]
     assert (await door.translate(user_input(), ASSERTION, instance="native")).status == 200
 
 

@@ -83,6 +83,16 @@ async def test_update_keeps_secrets(door: Door) -> None:
     assert token.claims["exp"] - token.claims["iat"] == 60
 
 
+async def test_key_that_means_nothing_here(door: Door) -> None:
+    """A key of another version of AM is kept with all its values."""
+    foreign = {"oidc-of-tomorrow": ["one", "two"], "of-tomorrow": ["one", "two"]}
+    assert (await _send(door, {**_flat(), **foreign})).status == 201
+    read = await door.request("GET", f"{REST}/flat", headers=await door.admin())
+    state = read.body["flat"]
+    assert state["of-tomorrow"] == ["one", "two"]
+    assert state["oidc-id-token-config"]["oidc-of-tomorrow"] == ["one", "two"]
+
+
 @pytest.mark.parametrize("missing", ["issuer-name", "oidc-issuer"])
 async def test_section_without_an_issuer(door: Door, missing: str) -> None:
     """A section whose issuer is empty is left out, unless a transform needs it."""

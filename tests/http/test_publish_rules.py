@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from adapters.instances.forgerock import OIDC, SAML2
+from adapters.instances.wire_rules import STRINGS
 from broker.algorithms import DEFAULT_LEGACY, LEGACY, RSA_1_5, TRIPLE_DES, XML_SIGNATURES
 from tests.http.states import body, state, transform
 from tests.support import door as doors
@@ -139,6 +141,10 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "no SAML lifetime": (
         "saml2-token-lifetime-seconds",
         _saml2("saml2-token-lifetime-seconds", ...),
+    ),
+    "SAML lifetime in digits of another script": (
+        "saml2-token-lifetime-seconds",
+        _saml2("saml2-token-lifetime-seconds", "\u0663\u0660\u0660"),
     ),
     "no attribute map": ("saml2-attribute-map", _saml2("saml2-attribute-map", ...)),
     "attribute without a name": ("saml2-attribute-map", _saml2("saml2-attribute-map", {"f|": "a"})),
@@ -291,6 +297,16 @@ async def test_all_of_them_at_once(door: Door) -> None:
         "oidc-claim-map",
         "oidc-encryption-key",
     }
+
+
+async def test_no_string_where_nothing_uses_it(door: Door) -> None:
+    """What is to be a string is one, also where nothing is signed or encrypted by it."""
+    saml2, oidc = (dict.fromkeys(STRINGS[section], 7) for section in (SAML2, OIDC))
+    nothing_signs = {"saml2-sign-assertion": "false"}, {"oidc-signature-algorithm": "NONE"}
+    sent = state(saml2=saml2 | nothing_signs[0], oidc=oidc | nothing_signs[1])
+    answer = await _create(door, sent)
+    named = [problem["key"] for problem in answer.body["detail"]]
+    assert sorted(named) == sorted({*saml2, *oidc}), answer.text
 
 
 LEGACY_ROWS: dict[str, Changes] = {

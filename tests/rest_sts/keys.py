@@ -47,9 +47,11 @@ TOP = Section(
         ),
         supported(
             "supported-token-transforms",
-            "The eight pairs of standard types. A pair that comes twice counts once.",
+            "The eight pairs of standard types. A pair that comes twice counts once. Reads answer "
+            "with a JSON boolean for `invalidateInterimOpenAMSession`.",
             Kept(TO_ASSERTION, also={"top": {"oidc-id-token-config": None}}),
-            Kept([*TO_ID_TOKEN, *TO_ID_TOKEN]),
+            Kept([*TO_ID_TOKEN, *TO_ID_TOKEN], shown=TO_ID_TOKEN),
+            tested("http/test_publish::test_native_types"),
             Ruled(),
         ),
         better(
