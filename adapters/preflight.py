@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from adapters.authentication import files as authentication_files
+from adapters.certificates import files as authority_files
 from adapters.directories import users
 from adapters.instances import toml
+from adapters.issuers import files as issuer_files
 from adapters.keys.root_secret import RootSecretFile, WrappingKeyError, root_secret_from
 from adapters.keys.wrapping import certificate_of, factory_of
 from adapters.messages import requesters
+from adapters.messages.dead_key import body_sealer
+from adapters.mqtt.address import address
 from adapters.server import CertificateUnusable, tls_context
 from adapters.settings import Settings, secret
 from adapters.settings_checks import warnings as settings_warnings
@@ -28,19 +32,37 @@ def problems(settings: Settings) -> list[str]:
 
 def _problems(settings: Settings) -> Iterator[str]:
     yield from _said("store.url", lambda: check_url(settings.store_url))
-    yield from _said("http.tls", lambda: tls_context(settings))
+    http = settings.http
+    if http.tls_certificate and http.tls_key:  # else it has been said already
+        yield from _said("http.tls", lambda: tls_context(settings))
     yield from _wrapping_keys(settings)
     file = settings.users.file
     if file is not None:
         yield from _said("users.file", lambda: users.read(file))
+    trusted = settings.issuers.file
+    if trusted is not None:
+        yield from _said("issuers.file", lambda: issuer_files.read(trusted))
+    authorities = settings.authorities.file
+    if authorities is not None:
+        yield from _said("authorities.file", lambda: authority_files.read(authorities))
     signers = settings.requesters.jwks_file
     if signers is not None:
         yield from _said("requesters.jwks_file", lambda: requesters.read(signers))
     logins = settings.authentication.file
     if logins is not None:
         yield from _said("authentication.file", lambda: authentication_files.read(logins))
+    yield from _message_servers(settings)
     for path in settings.instances:
         yield from _said("instances", lambda path=path: toml.read(path))  # type: ignore[misc]  # bound now
+
+
+def _message_servers(settings: Settings) -> Iterator[str]:
+    """The files that matter where messages come in; no server is asked."""
+    url = secret(settings.mqtt.url)
+    if settings.amqp.url is not None or url is not None:
+        yield from _said("amqp.dead_letter_key", lambda: body_sealer(settings.amqp.dead_letter_key))
+    if url is not None:
+        yield from _said("mqtt.ca_file", lambda: address(url, settings.mqtt.ca_file))
 
 
 def _wrapping_keys(settings: Settings) -> Iterator[str]:
@@ -79,5 +101,8 @@ def _said(name: str, look: Callable[[], object]) -> Iterator[str]:
         look()
     except InvalidInstance as error:
         yield from (f"{name}: {key}: {said}" for key, said in error.problems)
+    except OSError as error:
+        path = f"{error.filename}: " if error.filename else ""
+        yield f"{name}: {path}{error.strerror or error}"
     except (InvalidRequest, WrappingKeyError, CertificateUnusable, ValueError) as error:
-        yield f"{name}: {error}"
+        yield f"{name}: {str(error).removeprefix(f'{name}: ')}"

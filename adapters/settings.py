@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -342,11 +342,38 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(("/", *self.realms)))
 
 
+class _Merged(Settings):
+    """Made of what it is given alone."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the library names it, here and below
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def load(config: Path | None = None, **overrides: Any) -> Settings:
     """Settings from ``config`` (else the file ``REMINT_CONFIG`` names) and the environment.
 
     ``overrides`` come from the command line and win over both; None means not given.
     Raises InvalidSettings with every problem.
+    """
+    settings, problems = examined(config, **overrides)
+    if problems:
+        raise InvalidSettings(problems)
+    return settings
+
+
+def examined(config: Path | None = None, **overrides: Any) -> tuple[Settings, list[str]]:
+    """The settings, as ``load`` has them, and every problem with them. What is wrong has its
+    default there, so that the others can be looked at all the same.
+
+    Raises InvalidSettings for a file that cannot be read.
     """
     named = os.environ.get(CONFIG_VARIABLE)
     path = config or (Path(named) if named else None)
@@ -355,16 +382,43 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         *_unknown_variables(os.environ),
         *unreadable_files(secret_paths(), os.environ),
     ]
+    wrong: set[str] = set()
     try:
         settings = Settings(**document)
     except ValidationError as error:
-        raise InvalidSettings([*problems, *_sentences(error)]) from None
+        problems += _sentences(error)
+        places = [problem["loc"][:2] for problem in error.errors(include_input=False)]
+        wrong = {".".join(map(str, place)) for place in places}
+        settings = _Merged(**_without(places, document))
     given = {key: value for key, value in overrides.items() if value is not None}
     settings = settings.model_copy(update=given)
-    problems += settings_checks.conflicts(settings)
-    if problems:
-        raise InvalidSettings(problems)
-    return settings
+    # What a wrong setting is at odds with is not known before it is right.
+    conflicts = settings_checks.conflicts(settings)
+    return settings, [
+        *problems,
+        *(said for said in conflicts if not any(name in said for name in wrong)),
+    ]
+
+
+def _without(
+    places: Iterable[tuple[int | str, ...]], document: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What ``Settings`` takes from the file and the environment, less what is at those places."""
+    found: dict[str, Any] = {}
+    environment = _Environment(Settings)()
+    for source in (document, secrets_in_files(secret_paths(), os.environ), environment):
+        for name, value in source.items():
+            before = found.get(name)
+            if isinstance(before, dict) and isinstance(value, dict):
+                value = {**before, **value}
+            found[name] = value
+    for section, *key in places:
+        inner = found.get(str(section))
+        if key and isinstance(inner, dict):
+            found[str(section)] = {name: each for name, each in inner.items() if name != key[0]}
+        else:
+            found.pop(str(section), None)
+    return found
 
 
 def secret(value: SecretStr | None) -> Secret | None:

@@ -41,6 +41,8 @@ def warnings(settings: Settings) -> list[str]:
     found = _shown_to_anybody(settings)
     if settings.amqp.url is not None and settings.amqp.allow_anonymous:
         found.append("amqp.allow_anonymous: anybody who can publish to the queues may translate")
+    if settings.mqtt.url is not None and settings.mqtt.allow_anonymous:
+        found.append("mqtt.allow_anonymous: whom the server lets be anonymous may translate")
     found.extend(
         f"{name}.require_encrypted_credentials: passwords and tokens may wait in queues, readable"
         for name, section in (("amqp", settings.amqp), ("mqtt", settings.mqtt))

@@ -9,7 +9,7 @@ import typer
 
 from adapters import preflight
 from adapters.cli import options
-from adapters.settings import InvalidSettings, Settings, load
+from adapters.settings import InvalidSettings, Settings, examined, load
 
 app = typer.Typer(help="Settings: check, show, describe.", no_args_is_help=True)
 
@@ -17,8 +17,8 @@ app = typer.Typer(help="Settings: check, show, describe.", no_args_is_help=True)
 @app.command()
 def check(config: options.Config = None) -> None:
     """Say every problem at once; exit code 2 if there is one."""
-    settings = load(config)
-    problems = preflight.problems(settings)
+    settings, problems = examined(config)
+    problems += preflight.problems(settings)
     if problems:
         raise InvalidSettings(problems)
     for warning in preflight.warnings(settings):

@@ -28,6 +28,8 @@ def test_check_says_it_all(remint: Remint, monkeypatch: pytest.MonkeyPatch, tmp_
         "REMINT_TYPO": "1",
         "REMINT_KEYS__ROOT_SECRET_FILE": str(tmp_path / "nowhere"),
         "REMINT_LOG__LEVEL": f"loud-{MARK}",
+        "REMINT_HTTP__HOST": "192.0.2.1",
+        "REMINT_STORE__URL": "mongodb://x",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
@@ -36,11 +38,21 @@ def test_check_says_it_all(remint: Remint, monkeypatch: pytest.MonkeyPatch, tmp_
     assert sorted(line.split(":")[0] for line in done.err.splitlines()) == [
         "REMINT_KEYS__ROOT_SECRET_FILE",
         "REMINT_TYPO",
+        "http.host",
         "http.port",
         "http.prot",
         "log.level",
         "realms",
+        "store.url",
     ]
+
+
+def test_check_makes_nothing_up(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What depends on a setting that is wrong is not told before that is right."""
+    monkeypatch.setenv("REMINT_HTTP__HOST", "192.0.2.1")
+    monkeypatch.setenv("REMINT_HTTP__TLS", "offloadd")
+    told = [line.split(":")[0] for line in remint("config", "check").err.splitlines()]
+    assert told == ["http.tls"]
 
 
 def test_check_finds_conflicts(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,11 +70,14 @@ def test_check_warns(remint: Remint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMINT_AMQP__URL", f"amqp://u:{MARK}@localhost/")
     monkeypatch.setenv("REMINT_AMQP__ALLOW_ANONYMOUS", "true")
     monkeypatch.setenv("REMINT_AMQP__REQUIRE_ENCRYPTED_CREDENTIALS", "false")
+    monkeypatch.setenv("REMINT_MQTT__URL", f"mqtt://u:{MARK}@localhost")
+    monkeypatch.setenv("REMINT_MQTT__ALLOW_ANONYMOUS", "true")
     monkeypatch.setenv("REMINT_SECURITY__ALLOW_LEGACY_OUTPUT", '["cbc", "sha1"]')
     done = remint("config", "check")
     assert (done.code, done.out) == (0, "the settings hold together\n")
     assert [line.split(":")[:2] for line in done.err.splitlines()] == [
         ["warning", " amqp.allow_anonymous"],
+        ["warning", " mqtt.allow_anonymous"],
         ["warning", " amqp.require_encrypted_credentials"],
         ["warning", " security.allow_legacy_output"],
     ]
@@ -137,7 +152,12 @@ def test_check_looks_at_what_is_named(
         "HTTP__TLS_KEY": str(tmp_path / "none.key"),
         "KEYS__ROOT_SECRET": "short",
         "USERS__FILE": str(tmp_path / "none.toml"),
+        "ISSUERS__FILE": str(tmp_path / "none.toml"),
+        "AUTHORITIES__FILE": str(tmp_path / "none.toml"),
         "AUTHENTICATION__FILE": str(tmp_path / "none.toml"),
+        "MQTT__URL": "mqtts://localhost",
+        "MQTT__CA_FILE": str(tmp_path / "none.pem"),
+        "AMQP__DEAD_LETTER_KEY": str(tmp_path / "none.pem"),
         "INSTANCES": json.dumps([str(bad), str(tmp_path / "none.toml")]),
     }
     for name, value in wrong.items():
@@ -149,7 +169,11 @@ def test_check_looks_at_what_is_named(
         "http.tls",
         "keys.root_secret",
         "users.file",
+        "issuers.file",
+        "authorities.file",
         "authentication.file",
+        "amqp.dead_letter_key",
+        "mqtt.ca_file",
         "instances",
         "instances",
     ]
