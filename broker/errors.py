@@ -158,7 +158,11 @@ class UnknownInstance(NotFound):
 
 
 class MethodNotAllowed(Refusal):
-    """The resource has no such method."""
+    """The resource has no such method; ``allow`` names those that it has."""
+
+    def __init__(self, sentence: str, *, allow: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.allow = tuple(allow)
 
 
 class Conflict(Refusal):

@@ -206,6 +206,7 @@ class Principal:
     is set for who is no user of ours (``trust.account``). ``login`` is what another issuer says of
     the login, ``state`` what a custom validator adds. ``behind`` has a session for plug-ins, where
     the instance names some. ``vouched_by`` tells the audit which modules said so.
+    ``session_properties`` are those of the session that came in, if one did.
     """
 
     name: str
@@ -223,6 +224,7 @@ class Principal:
     behind: SessionBehind | None = field(default=None, repr=False, compare=False)
     vouched_by: str = ""
     one_time_until: int | None = None
+    session_properties: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
 
     @property
     def account(self) -> str:
@@ -389,6 +391,18 @@ class Session:
     def account(self) -> str:
         """The name in records and the audit."""
         return self.foreign or self.principal
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """Who checked the login, by AM's names; of a foreign subject the account, which no local
+        user can have."""
+        if self.origin is None:
+            return _NOTHING
+        kind, _, name = self.origin.target.partition("|")
+        found = {"Service" if kind == "service" else "AuthType": name}
+        if self.foreign is not None:
+            found["Principal"] = self.foreign
+        return found
 
     @property
     def idle_expires_at(self) -> int:

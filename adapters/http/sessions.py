@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.authentication.draft import SERVICE
 from adapters.components import Components
 from adapters.http.authenticate import AFTER_LOGIN
 from adapters.http.call import Call, Reply
@@ -26,7 +25,9 @@ class Logins:
     async def sessions(self, call: Call, realm: str, rest: str) -> Reply:
         """validate, logout and getSessionInfo of the session named in path, query, body or head."""
         if call.method != "POST":
-            raise MethodNotAllowed("use POST with _action=validate, logout or getSessionInfo")
+            raise MethodNotAllowed(
+                "use POST with _action=validate, logout or getSessionInfo", allow=["POST"]
+            )
         session_id = _session_id(call, rest, await call.json_object())
         call.attempt.operation = f"session {(call.action or '')[:32]}"
         session = await self._sessions.find(session_id)
@@ -83,24 +84,12 @@ def _info(session: Session) -> dict[str, Any]:
         "latestAccessTime": _iso(session.last_access_at),
         "maxIdleExpirationTime": _iso(session.idle_expires_at),
         "maxSessionExpirationTime": _iso(session.life_expires_at),
-        "properties": _properties(session),
+        "properties": dict(session.properties),
     }
 
 
 def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _properties(session: Session) -> dict[str, str]:
-    """Who checked the login, by AM's names; of a foreign subject the account, which no local user
-    can have."""
-    if session.origin is None:
-        return {}
-    kind, _, name = session.origin.target.partition("|")
-    found = {"Service" if kind == SERVICE else "AuthType": name}
-    if session.foreign is not None:
-        found["Principal"] = session.foreign
-    return found
 
 
 def _universal_id(session: Session) -> str:

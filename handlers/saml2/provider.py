@@ -108,6 +108,8 @@ def _content(options: Saml2Options, order: IssueOrder, subject: str) -> writer.C
     attributes = order.claims.values
     if options.name_id_attribute is not None:
         attributes = {key: found for key, found in attributes.items() if key != NAME_ID_CLAIM}
+    if order.principal.session_properties and options.plug_ins.attribute_mapper is None:
+        attributes = _with_session(options, order.principal.session_properties, attributes)
     return writer.Content(
         id=order.claim.token_id,
         issued_at=order.claim.issued_at,
@@ -119,6 +121,18 @@ def _content(options: Saml2Options, order: IssueOrder, subject: str) -> writer.C
         attributes=attributes,
         mapped=order.mapped,
     )
+
+
+def _with_session(
+    options: Saml2Options, properties: Mapping[str, str], found: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, tuple[str, ...]]:
+    """As in the reference a property of the session stands in for an attribute that the profile
+    lacks. What the map marks, as fixed text or binary, is never the name of one."""
+    return {
+        key: found.get(key) or (properties[source],)
+        for key, source in options.attribute_map.items()
+        if key in found or source in properties
+    }
 
 
 def _authn_context(options: Saml2Options, order: IssueOrder) -> str:

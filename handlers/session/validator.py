@@ -57,6 +57,7 @@ class SessionValidator:
             session_id=credential,
             foreign=session.foreign,
             login=_login(session),
+            session_properties=session.properties,
         )
 
 

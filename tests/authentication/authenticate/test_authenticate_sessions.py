@@ -147,6 +147,22 @@ async def test_what_is_said_of_the_session(front: Door) -> None:
     assert await ask(front, "validate", session) == {"valid": False}
 
 
+async def test_properties_of_a_session_in_an_assertion(front: Door) -> None:
+    """What the profile lacks is a property of the session that came in, by the name that
+    getSessionInfo has; it stands in for nothing else, and for no claim of an ID token."""
+    wanted = {"by": "AuthType", "team": "team", "none": "Service", "raw": "AuthType;binary"}
+    made = an_instance("props", attribute_map={**wanted, "fixed": '"Principal"'})
+    assert made.oidc is not None
+    await front.publish(replace(made, oidc=replace(made.oidc, claim_map=wanted)))
+    given = session_input(await login(front, "boss"))
+    told = await front.translate(given, ASSERTION, instance="props")
+    assertion = await judges.assertion(front, told.body["issued_token"])
+    assert judges.texts(assertion, ".//saml:AttributeValue") == ["corp", "red", "Principal"]
+    told = await front.translate(given, ID_TOKEN, instance="props")
+    claims = (await judges.id_token(front, told.body["issued_token"], "RS256")).claims
+    assert (claims["team"], "by" in claims) == ("red", False)
+
+
 async def test_it_ends_by_itself(front: Door, clock: FrozenClock) -> None:
     """A session of a foreign subject idles out, and ends, as any other."""
     session = await login(front, "boss")
