@@ -35,6 +35,9 @@ MAX_JSON_DEPTH = 32
 MAX_CONTAINERS = 20_000  # counted as bytes before anything is parsed
 MAX_TOKEN_TYPE_LENGTH = 128
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Of UTF-8. Clients on Windows write it, AM ignores it, and so may we (RFC 8259, section 8.1)."""
+
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 MAX_BATCH_CONTAINERS = 100_000
 MAX_BATCH_COMMAS = 500_000  # what parsing takes of memory grows with these, not with the bytes
@@ -165,6 +168,7 @@ def decode_json(body: bytes, limits: Limits = SINGLE) -> Any:
     """
     if len(body) > limits.body_bytes:
         raise errors.PayloadTooLarge(f"the body is over {limits.body_bytes} bytes")
+    body = body.removeprefix(BYTE_ORDER_MARK)
     if not body.strip():
         return {}
     containers = body.count(b"[") + body.count(b"{")

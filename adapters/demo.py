@@ -18,7 +18,7 @@ from adapters.components import Components
 from adapters.directories.local import Passwords
 from adapters.settings import Settings
 from broker.instance import Instance, OidcOptions, Saml2Options, SigningKey, Transform
-from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME, Secret, User
+from broker.model import OPENAM, OPENIDCONNECT, SAML2, USERNAME, X509, Secret, User
 
 USER = "demo"
 PASSWORD = "Ch4ng31t"  # noqa: S105  # the demo's well-known password, and its user has no rights
@@ -68,7 +68,7 @@ def instance(issuer: str) -> Instance:
         url_element=INSTANCE,
         transforms=tuple(
             Transform(given, wanted)
-            for given in (USERNAME, OPENAM, OPENIDCONNECT)
+            for given in (USERNAME, OPENAM, OPENIDCONNECT, X509)
             for wanted in (SAML2, OPENIDCONNECT)
         ),
         saml2=Saml2Options(

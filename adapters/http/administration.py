@@ -55,7 +55,10 @@ class UserAdministration:
             await self._factors.forget(realm, rest)
             await self._users.delete(realm, rest)
             return Reply(_shown(user))
-        raise MethodNotAllowed("use GET, POST with _action=create, PUT or DELETE")
+        raise MethodNotAllowed(
+            "use GET, POST with _action=create, PUT or DELETE",
+            allow=["GET", "POST", "PUT", "DELETE"],
+        )
 
     async def _create(self, call: Call, realm: str) -> Reply:
         body = await call.json_object()

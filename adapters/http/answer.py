@@ -14,7 +14,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from adapters import codec
-from broker.errors import PayloadTooLarge, RequestExpired
+from broker.errors import MethodNotAllowed, PayloadTooLarge, RequestExpired
 
 HEAD = {
     "Content-Type": "application/json;charset=UTF-8",
@@ -87,7 +87,9 @@ def respond(reply: Reply, *, pretty: bool = False) -> web.Response:
     )
 
 
-def failed(error: Exception, more: Mapping[str, str] = NO_MORE) -> web.Response:
+def failed(
+    error: Exception, more: Mapping[str, str] = NO_MORE, *, pretty: bool = False
+) -> web.Response:
     """The CREST error body of whatever went wrong; ``more`` goes into its head."""
     headers = {**more}
     retry_after = getattr(error, "retry_after", None)
@@ -95,4 +97,7 @@ def failed(error: Exception, more: Mapping[str, str] = NO_MORE) -> web.Response:
         headers["Retry-After"] = str(retry_after)
     if isinstance(error, PayloadTooLarge | RequestExpired):
         headers["Connection"] = "close"
-    return respond(Reply(codec.error_body(error), codec.status_of(error), headers))
+    if isinstance(error, MethodNotAllowed):  # RFC 9110, section 15.5.6
+        headers["Allow"] = ", ".join(error.allow)
+    reply = Reply(codec.error_body(error), codec.status_of(error), headers)
+    return respond(reply, pretty=pretty)

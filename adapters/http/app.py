@@ -19,13 +19,13 @@ from adapters.http.listening import DIRECT, Handler
 from adapters.http.management import Health, Management
 from adapters.http.places import Places
 from adapters.http.publish import Publish
+from adapters.http.realm_path import of_oauth2
 from adapters.http.requests import Requests
 from adapters.http.rest_sts import RestSts
 from adapters.http.tokengen import TokenGen
 from adapters.trace import trace_of
 from broker.errors import NotFound, RemintError, Unavailable
 from broker.failures import failure_of
-from broker.model import normal_realm
 from broker.ports import Attempt
 
 _log = structlog.get_logger(__name__)
@@ -75,8 +75,6 @@ class FrontDoor:
         stream = EventStream(self._components)
         app.router.add_get("/events", self._streamed(stream), allow_head=False)
         app.on_shutdown.append(stream.stop)
-        app.router.add_get("/oauth2/jwks", self._jwks)
-        app.router.add_get("/oauth2/realms/{path:.+}/jwks", self._jwks)
         if self._settings.management_place is None:
             Management(self._health, self._components.metrics).add_to(app.router)
         app[DIRECT] = self._direct
@@ -98,6 +96,8 @@ class FrontDoor:
         router.add_route("*", prefix + "/sts-publish/soap", soap, expect_handler=_expect)
         router.add_route("*", prefix + "/sts-publish/soap/{path:.*}", soap, expect_handler=_expect)
         router.add_route("*", prefix + "/json/{path:.+}", tree, expect_handler=_expect)
+        router.add_get(prefix + "/oauth2/jwks", self._jwks)
+        router.add_get(prefix + "/oauth2/realms/{path:.+}/jwks", self._jwks)
 
     def _direct(self, routed: Handler) -> Handler:
         """``routed``, with a way past it for what nearly every request is: finding its route takes
@@ -135,7 +135,8 @@ class FrontDoor:
                             await components.trail.ended(attempt)
                         return response
             except BaseException as error:
-                return await self._failed(attempt, failure_of(error), trace_of(request.headers))
+                trace = trace_of(request.headers)
+                return await self._failed(attempt, failure_of(error), trace, pretty=asked.pretty)
 
         return handle
 
@@ -155,19 +156,24 @@ class FrontDoor:
         return handle
 
     async def _failed(
-        self, attempt: Attempt, error: Exception, more: Mapping[str, str] = NO_MORE
+        self,
+        attempt: Attempt,
+        error: Exception,
+        more: Mapping[str, str] = NO_MORE,
+        *,
+        pretty: bool = False,
     ) -> web.Response:
         if not isinstance(error, RemintError):
             _log.error("unexpected failure", operation=attempt.operation, exc_info=error)
         try:
             await self._components.trail.ended(attempt, error)
         except Exception as unwritten:
-            return failed(unwritten, more)
-        return failed(error, more)
+            return failed(unwritten, more, pretty=pretty)
+        return failed(error, more, pretty=pretty)
 
     async def _jwks(self, request: web.Request) -> web.Response:
-        realm = normal_realm(request.match_info.get("path", ""))
-        if not await self._components.realm_exists(realm):
+        realm = of_oauth2(request.match_info.get("path", ""))
+        if realm is None or not await self._components.realm_exists(realm):
             raise NotFound("there is no such realm")
         keys = self._components.keys
         # What may be out of date is not to be kept: a key that is new elsewhere is missing in it.

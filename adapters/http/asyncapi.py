@@ -7,6 +7,7 @@ from functools import cache
 from aiohttp import web
 
 from adapters import codec
+from adapters.http.answer import HEAD
 from adapters.schema import asyncapi
 
 
@@ -17,4 +18,4 @@ def _written() -> bytes:
 
 async def describe(_request: web.Request) -> web.Response:
     """The AsyncAPI 3.0 document."""
-    return web.Response(body=_written(), content_type="application/json")
+    return web.Response(body=_written(), headers={**HEAD, "Content-Type": "application/json"})

@@ -14,6 +14,7 @@ from adapters.authentication.trial import links_of
 from adapters.components import Components
 from adapters.http import callbacks, login_evidence
 from adapters.http.call import Call, Reply
+from adapters.http.encoded_word import decoded
 from broker.authentication import (
     FAILED,
     PASSWORD_PROMPT,
@@ -66,7 +67,7 @@ class Authenticate:
         """Raises InvalidRequest, AccessDenied, AuthenticationFailed, TooManyAttempts and
         Unavailable."""
         if call.method != "POST" or rest:
-            raise MethodNotAllowed("log in with POST")
+            raise MethodNotAllowed("log in with POST", allow=["POST"])
         raw = await call.body()
         call.attempt.operation = "authenticate"
         call.attempt.realm = realm
@@ -74,7 +75,7 @@ class Authenticate:
         await self._directory.refresh()
         if AUTH_ID in body:
             return await self._resumed(call, realm, body)
-        username, password = call.header(USERNAME_HEADER), call.header(PASSWORD_HEADER)
+        username, password = _said(call, USERNAME_HEADER), _said(call, PASSWORD_HEADER)
         if (username is None) != (password is None):
             raise AccessDenied(f"log in with the headers {USERNAME_HEADER} and {PASSWORD_HEADER}")
         chosen = self._chosen(realm, _named(call))
@@ -201,6 +202,12 @@ class Authenticate:
         secure = "; Secure" if self._http.tls != "off" else ""
         value = quote(session.id.reveal(), safe="")
         return f"{self._http.cookie_name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+
+def _said(call: Call, header: str) -> str | None:
+    """What AM's clients write in plain ASCII, in UTF-8, or as encoded words."""
+    given = call.header(header)
+    return None if given is None else decoded(given)
 
 
 def _named(call: Call) -> AuthTarget | None:

@@ -40,7 +40,9 @@ CUT_SHORT = (ConnectionError, web.RequestPayloadError)
 __all__ = ["TRANSLATE_BATCH", "Call", "Reply", "new_attempt", "utf8"]
 
 NEWEST_PROTOCOL = (2, 1)
-_PROTOCOL = re.compile(r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)")
+_PROTOCOL = re.compile(
+    r"(?:^|,)\s*protocol=([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*(?=,|$)", re.IGNORECASE
+)
 
 USUAL_LENGTH = 64
 
@@ -237,7 +239,9 @@ def _method(request: web.Request) -> str:
     if request.method == "POST":
         override = request.headers.get(OVERRIDE, "POST").upper()
         if override not in METHODS:
-            raise MethodNotAllowed(f"{OVERRIDE} names no method that is known here")
+            raise MethodNotAllowed(
+                f"{OVERRIDE} names no method that is known here", allow=sorted(METHODS)
+            )
         return override
     return request.method
 
@@ -251,12 +255,14 @@ def _fields(query: Query, protocol: tuple[int, int]) -> fields.Pointers:
 
 def _protocol(header: str) -> tuple[int, int]:
     """CREST's protocol version; the newest where the header does not name one."""
-    if "protocol" not in header:
+    if not header:
         return NEWEST_PROTOCOL
     return _usual(header) if len(header) <= USUAL_LENGTH else _named(header)
 
 
 def _named(header: str) -> tuple[int, int]:
+    if "protocol" not in header.lower():
+        return NEWEST_PROTOCOL
     match = _PROTOCOL.search(header)
     if match is None:
         raise InvalidRequest("write Accept-API-Version as protocol=2.1, resource=1.0")

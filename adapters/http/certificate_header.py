@@ -1,8 +1,9 @@
 """A certificate as the text of a header: every form in which TLS offloaders write one.
 
 - base64 of the DER, blanks allowed;
-- PEM, its line breaks as blanks or tabs, or URL-encoded (nginx: ``$ssl_client_escaped_cert``);
-  further certificates after the client's are its chain;
+- PEM, its line breaks as blanks or tabs, or URL-encoded (nginx: ``$ssl_client_escaped_cert``),
+  blanks as ``%20`` or, as forms have them, ``+``; further certificates after the client's are
+  its chain;
 - RFC 9440: ``:base64:``, with the chain in ``Client-Cert-Chain``.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from broker.errors import InvalidRequest
 from broker.model import PresentedCertificate
@@ -23,6 +24,7 @@ RFC_9440_HEADER = "client-cert"
 RFC_9440_CHAIN = "Client-Cert-Chain"
 
 _BEGIN = "-----BEGIN"
+_FORM_BEGIN = _BEGIN + "+"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _ITEM = re.compile(r":([A-Za-z0-9+/=]+):")
 
@@ -45,7 +47,9 @@ def read(value: str, chain: str | None = None) -> PresentedCertificate:
 
 
 def _plain(text: str) -> list[bytes]:
-    if "%" in text:
+    if text.startswith(_FORM_BEGIN):  # then a plus sign of the base64 is %2B
+        text = unquote_plus(text)
+    elif "%" in text:
         text = unquote(text)
     if not text.startswith(_BEGIN):
         return [_decoded("".join(text.split()))]

@@ -14,8 +14,9 @@ async def crest_errors(request: web.Request, handler: Handler) -> web.StreamResp
     """404, 405, and what a handler raised, each as a CREST body."""
     try:
         return await handler(request)
-    except web.HTTPMethodNotAllowed:
-        return failed(MethodNotAllowed("this path has no such method"))
+    except web.HTTPMethodNotAllowed as error:
+        allow = sorted(error.allowed_methods)
+        return failed(MethodNotAllowed("this path has no such method", allow=allow))
     except web.HTTPNotFound:
         return failed(NotFound("there is nothing at this path"))
     except RemintError as error:

@@ -110,7 +110,10 @@ class FactorAdministration:
             if call.method == "DELETE":
                 await self._authenticators.remove(owner)
             return Reply(_authenticator(owner, found, now))
-        raise MethodNotAllowed("use GET, POST with _action=enrol or confirm, or DELETE")
+        raise MethodNotAllowed(
+            "use GET, POST with _action=enrol or confirm, or DELETE",
+            allow=["GET", "POST", "DELETE"],
+        )
 
     async def _enrolled(
         self, body: Mapping[str, Any], owner: Owner, name: str, now: float
@@ -149,7 +152,10 @@ class FactorAdministration:
             if not await self._passcodes.withdraw(owner, id_.upper()):
                 raise NotFound("this account has no such passcode")
             return Reply({"_id": id_.upper()})
-        raise MethodNotAllowed("use GET, POST with _action=create, or DELETE with an id")
+        raise MethodNotAllowed(
+            "use GET, POST with _action=create, or DELETE with an id",
+            allow=["GET", "POST", "DELETE"],
+        )
 
 
 def _is_issuer(text: str) -> bool:

@@ -57,7 +57,7 @@ class JsonTree:
 
     async def _server_info(self, call: Call, realm: str, rest: str) -> Reply:
         if call.method != "GET" or rest != "*":
-            raise MethodNotAllowed("use GET /json/serverinfo/*")
+            raise MethodNotAllowed("use GET /json/serverinfo/*", allow=["GET"])
         http = self._components.settings.http
         body: dict[str, Any] = {
             "_id": "*",

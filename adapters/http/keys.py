@@ -44,7 +44,10 @@ class KeyAdministration:
             key, reply = await action(realm, await call.json_object())
             call.attempt.key_id = key.kid
             return reply
-        raise MethodNotAllowed(f"use GET, or POST with _action={'|'.join(map(str, self._actions))}")
+        raise MethodNotAllowed(
+            f"use GET, or POST with _action={'|'.join(map(str, self._actions))}",
+            allow=["GET", "POST"],
+        )
 
     def _one(self, realm: str, kid: str) -> dict[str, str]:
         certificate = self._keys.certificate(realm, kid)

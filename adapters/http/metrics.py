@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from adapters.http.answer import HEAD
 from adapters.telemetry import prometheus
 from adapters.telemetry.metrics import Metrics
 from broker.errors import Unavailable
@@ -33,7 +34,7 @@ class MetricsPage:
                 self._page = await self._written()
                 self._kept_until = clock.time() + KEPT_SECONDS
             page = self._page
-        return web.Response(body=page, headers={"Content-Type": prometheus.CONTENT_TYPE})
+        return web.Response(body=page, headers={**HEAD, "Content-Type": prometheus.CONTENT_TYPE})
 
     async def _written(self) -> bytes:
         total = self._metrics.total()

@@ -6,7 +6,7 @@ AM writes a realm as ``/json/realms/root/realms/X/realms/Y/resource``, and wrote
 
 from __future__ import annotations
 
-from broker.model import ROOT_REALM
+from broker.model import ROOT_REALM, normal_realm
 
 
 def split(path: str, resources: frozenset[str]) -> tuple[str, str, str] | None:
@@ -19,6 +19,17 @@ def split(path: str, resources: frozenset[str]) -> tuple[str, str, str] | None:
                 return None
             return realm, segment, "/".join(segments[index + 1 :])
     return None
+
+
+def of_oauth2(path: str) -> str | None:
+    """The realm in ``/oauth2/realms/<path>/…``: its own path, or ``root/realms/X`` as AM has it.
+
+    No realm is called root. None if the path names no realm.
+    """
+    segments = [segment for segment in path.split("/") if segment]
+    if segments[:1] == ["root"]:
+        return _realm(["realms", *segments])
+    return normal_realm(path)
 
 
 def _realm(segments: list[str]) -> str | None:

@@ -37,7 +37,9 @@ class RealmAdministration:
             realm = self._required(rest)
             await self._realms.delete(realm)
             return Reply(_shown(realm))
-        raise MethodNotAllowed("use GET, POST with _action=create, or DELETE")
+        raise MethodNotAllowed(
+            "use GET, POST with _action=create, or DELETE", allow=["GET", "POST", "DELETE"]
+        )
 
     def _required(self, name: str) -> str:
         try:

@@ -22,7 +22,7 @@ class Requests:
     async def handle(self, call: Call) -> Reply:
         call.attempt.operation = "result"
         if call.method != "GET":
-            raise MethodNotAllowed("use GET")
+            raise MethodNotAllowed("use GET", allow=["GET"])
         answer = await self._pipeline.stored_answer(call.attempt, lambda: _inquiry(call))
         return Reply(answer.body, answer.status)
 

@@ -43,7 +43,10 @@ class RowAdministration:
         if call.method == "DELETE" and rest:
             gone = await self._rows.delete(realm, rest, call.expected_revision())
             return Reply(self._shown(gone))
-        raise MethodNotAllowed("use GET, POST with _action=create, PUT or DELETE")
+        raise MethodNotAllowed(
+            "use GET, POST with _action=create, PUT or DELETE",
+            allow=["GET", "POST", "PUT", "DELETE"],
+        )
 
     async def _put(self, call: Call, realm: str, name: str) -> Reply:
         row, new = await self._rows.put(

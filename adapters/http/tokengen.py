@@ -57,7 +57,7 @@ class TokenGen:
             return await self._cancel(call, session)
         if call.method in ("POST", "PUT", "PATCH"):
             raise Forbidden("tokens are issued by /rest-sts alone")
-        raise MethodNotAllowed("use GET or DELETE")
+        raise MethodNotAllowed("use GET or DELETE", allow=["GET", "DELETE"])
 
     async def _query(self, call: Call, session: Session) -> Reply:
         wanted = _wanted(call)

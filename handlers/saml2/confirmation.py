@@ -19,7 +19,7 @@ from handlers.saml2.names import CONFIRMATION_METHODS, HOLDER_OF_KEY
 MAX_CERTIFICATE_LENGTH = 32 * 1024  # characters of base64
 PROOF = "proof_token_state"
 CERTIFICATE = "base64EncodedCertificate"
-PEM_START = b"-----BEGIN"
+PEM_START = b"\n-----BEGIN"  # a line; others may stand before it (RFC 7468, section 2)
 
 
 def parse_confirmation(options: Mapping[str, Any]) -> Confirmation:
@@ -68,7 +68,7 @@ def _certificate(encoded: str) -> bytes:
         raise InvalidRequest(f"{CERTIFICATE} is longer than {MAX_CERTIFICATE_LENGTH} characters")
     try:
         data = b64decode("".join(encoded.split()), validate=True)
-        if data.lstrip().startswith(PEM_START):
+        if PEM_START in b"\n" + data.lstrip():
             certificate = x509.load_pem_x509_certificate(data)
         else:
             certificate = x509.load_der_x509_certificate(data)

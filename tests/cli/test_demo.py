@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import urllib.request
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -71,14 +74,29 @@ def test_demo_with_a_management_port(tmp_path: Path) -> None:
 
 
 def test_demo_serves_on(tmp_path: Path) -> None:
-    """Without DEMO_ONCE it goes on serving, says where, and ends with 0 when told to."""
+    """Without DEMO_ONCE it goes on serving every pair, says where, and ends with 0 when told to."""
     broker = BrokerProcess(tmp_path, "demo")
     with ended(broker):
         broker.launch()
         broker.wait_for(lambda: "Serving at" in broker.output())
         assert f"Serving at {broker.url}." in broker.output()
         assert broker.answers("/readyz")
+        assert "client certificate" in _asked_without_certificate(broker.url)
         assert broker.terminate() == 0
+
+
+def _asked_without_certificate(url: str) -> str:
+    """What the demo's instance says to an X509 that comes without one: it offers that too."""
+    body = {
+        "input_token_state": {"token_type": "X509"},
+        "output_token_state": {"token_type": "SAML2", "subject_confirmation": "BEARER"},
+    }
+    place = f"{url}/rest-sts/username-transformer?_action=translate"
+    asked = urllib.request.Request(place, json.dumps(body).encode(), method="POST")
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(asked, timeout=30)  # the broker that was just started
+    with refused.value as answer:
+        return str(json.load(answer)["message"])
 
 
 def test_demo_on_a_taken_port(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from tests.handlers.builders import instance, requested, signer
 DER = signer("RS256").certificate or b""
 OF_DER = b64encode(DER).decode()
 OF_PEM = b64encode(pem(signer("RS256")).encode()).decode()
+EXPLAINED = b64encode(
+    f"Bag Attributes\nsubject=CN = holder\n{pem(signer('RS256'))}".encode()
+).decode()
 FOLDED = "\r\n".join(OF_DER[at : at + 76] for at in range(0, len(OF_DER), 76))
 
 
@@ -30,9 +33,12 @@ def test_method_without_certificate(method: str) -> None:
     assert parse(subject_confirmation=method, proof_token_state=None) == Confirmation(method)
 
 
-@pytest.mark.parametrize("encoded", [OF_DER, OF_PEM, FOLDED], ids=["DER", "PEM", "folded"])
+@pytest.mark.parametrize(
+    "encoded", [OF_DER, OF_PEM, EXPLAINED, FOLDED], ids=["DER", "PEM", "explained", "folded"]
+)
 def test_holder_of_key_takes_der_and_pem(encoded: str) -> None:
-    """The certificate comes as base64 of either form, folded or not, and is kept as DER."""
+    """The certificate comes as base64 of either form, folded or not, with or without
+    the text that tools write before a PEM; it is kept as DER."""
     proof = {"base64EncodedCertificate": encoded}
     assert parse(subject_confirmation="HOLDER_OF_KEY", proof_token_state=proof) == Confirmation(
         "HOLDER_OF_KEY", DER

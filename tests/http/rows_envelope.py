@@ -33,6 +33,7 @@ ENVELOPE = [
     ),
     Row("protocol's major too high", 400, {}, headers={"Accept-API-Version": "protocol=3.0"}),
     Row("protocol's minor too high", 400, {}, headers={"Accept-API-Version": "protocol=2.2"}),
+    Row("protocol's name in capitals", 400, {}, headers={"Accept-API-Version": "PROTOCOL=3.0"}),
     Row("protocol 1.1", 400, {}, headers={"Accept-API-Version": "protocol=1.1"}),
     Row("protocol no number", 400, {}, headers={"Accept-API-Version": "protocol=new"}),
     Row("GET", 501, method="GET", query=""),

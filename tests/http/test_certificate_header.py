@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import pytest
 
@@ -134,6 +134,7 @@ def forms(alice: Holder) -> dict[str, str]:
         "PEM in one": pem.replace("\n", ""),
         "URL-encoded PEM": quote(alice.pem, safe=""),
         "URL-encoded PEM, sparing": quote(alice.pem, safe="+/="),
+        "URL-encoded PEM, as forms have it": quote_plus(alice.pem),
         "RFC 9440": f":{alice.base64}:",
     }
 

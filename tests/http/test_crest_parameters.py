@@ -148,6 +148,18 @@ async def test_pretty_translation(door: Door) -> None:
     assert answer.text == json.dumps(answer.body, indent=2)
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("_action=translate", 400), ("_action=nothing", 401), ("_action=translate&_action=x", 400)],
+)
+async def test_pretty_error(door: Door, query: str, status: int) -> None:
+    """An error can be printed for people as well."""
+    path = f"/rest-sts/{ELEMENT}?{query}&_prettyPrint=true"
+    answer = await door.request("POST", path, body={})
+    assert answer.status == status
+    assert answer.text == json.dumps(answer.body, indent=2)
+
+
 async def test_method_override(door: Door) -> None:
     """A POST that says another method in its head is that method; other methods stay."""
     await door.translate(user_input(), ID_TOKEN)

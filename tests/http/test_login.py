@@ -131,9 +131,10 @@ async def test_missing_headers(door: Door, head: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_login_by_post_alone(door: Door, method: str) -> None:
-    """Other methods than POST do not log in."""
+    """Other methods than POST do not log in, and the answer says which does."""
     answer = await door.request(method, "/json/authenticate", headers=_credentials())
     assert (answer.status, answer.body["reason"]) == (405, "Method Not Allowed")
+    assert answer.headers["Allow"] == "POST"
 
 
 async def test_name_and_password_beyond_ascii(door: Door) -> None:
@@ -142,6 +143,32 @@ async def test_name_and_password_beyond_ascii(door: Door) -> None:
     answer = await _authenticate(door, _credentials("zoë"))
     assert answer.status == 200
     assert (await _ask(door, "getSessionInfo", answer.body["tokenId"])).body["username"] == "zoë"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=?UTF-8?B?em/Dqw==?=",
+        "=?utf-8?q?zo=C3=AB?=",
+        "=?UTF-8?B?em8=?= =?UTF-8?Q?=C3=AB?=",
+        "=?UTF-8?B?em/D?= =?UTF-8?B?qw==?=",
+    ],
+)
+async def test_encoded_words(door: Door, name: str) -> None:
+    """Names and passwords may be encoded words, as AM's clients write what is not ASCII."""
+    await door.add_user("zoë", password="pässword")
+    answer = await _authenticate(door, _credentials(name, "=?UTF-8?B?cMOkc3N3b3Jk?="))
+    assert answer.status == 200, answer.text
+    assert (await _ask(door, "getSessionInfo", answer.body["tokenId"])).body["username"] == "zoë"
+
+
+@pytest.mark.parametrize(
+    "password", ["=?UTF-8?B?no?=", "=?UTF-8?B?/w==?=", "=?UTF-8?X?YQ==?=", "a =?UTF-8?B?YQ==?="]
+)
+async def test_what_looks_like_an_encoded_word(door: Door, password: str) -> None:
+    """A password that only looks like an encoded word is meant as it stands."""
+    await door.add_user("literal", password=password)
+    assert (await _authenticate(door, _credentials("literal", password))).status == 200
 
 
 @pytest.fixture

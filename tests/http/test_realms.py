@@ -68,7 +68,11 @@ async def test_a_new_realm_translates(door: Door) -> None:
     answer = await door.translate(user_input(), ID_TOKEN, instance=name)
     assert answer.status == 200, answer.text
     ours = await door.request("GET", "/oauth2/realms/sales/jwks")
+    as_am_has_it = await door.request("GET", "/am/oauth2/realms/root/realms/sales/jwks")
+    assert as_am_has_it.body == ours.body
     theirs = await door.request("GET", "/oauth2/jwks")
+    assert (await door.request("GET", "/oauth2/realms/root/jwks")).body == theirs.body
+    assert (await door.request("GET", "/oauth2/realms/root/sales/jwks")).status == 404
     assert len(ours.body["keys"]) == len(theirs.body["keys"]) > 0
     assert {key["kid"] for key in ours.body["keys"]}.isdisjoint(
         key["kid"] for key in theirs.body["keys"]

@@ -109,12 +109,29 @@ async def test_pretty_print(door: Door) -> None:
 
 @pytest.mark.parametrize(
     "version",
-    ["protocol=1.0", "protocol=2.0,resource=1.0", "resource=9.0, protocol=2.1", "resource=7"],
+    [
+        "protocol=1.0",
+        "protocol=2.0,resource=1.0",
+        "Resource=1.0, Protocol=2.0",
+        "resource=9.0, protocol=2.1",
+        "resource=7",
+    ],
 )
 async def test_protocol_versions(door: Door, version: str) -> None:
     """Every protocol version of CREST up to 2.1 is served; the resource's version is ignored."""
     head = {"Accept-API-Version": version}
     assert (await door.translate(user_input(), ID_TOKEN, headers=head)).status == 200
+
+
+async def test_byte_order_mark(door: Door) -> None:
+    """A mark of UTF-8 in front of the body is ignored, and one alone is an empty body."""
+    path = f"/rest-sts/{ELEMENT}?_action=translate"
+    body = {"input_token_state": user_input(), "output_token_state": ID_TOKEN}
+    marked = await door.request("POST", path, data=json.dumps(body).encode("utf-8-sig"))
+    assert list(marked.body) == ["issued_token"]
+    alone = await door.request("POST", path, data="".encode("utf-8-sig"))
+    assert alone.status == 400
+    assert "input_token_state" in alone.body["message"]
 
 
 async def test_what_is_ignored(door: Door) -> None:

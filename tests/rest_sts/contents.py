@@ -50,9 +50,13 @@ ASSERTIONS = Section(
         ),
         better(
             "AttributeStatement",
-            "In the order of the map. If the profile cannot be read the request fails; AM issues a "
-            "thinner token.",
-            tested("handlers/test_claims::test_claims_keep_the_order_of_the_map"),
+            "In the order of the map. What the profile lacks may be a property of the session that "
+            "came in. If the profile cannot be read the request fails; AM issues a thinner token.",
+            tested(
+                "handlers/test_claims::test_claims_keep_the_order_of_the_map",
+                "authentication/authenticate/test_authenticate_sessions::"
+                "test_properties_of_a_session_in_an_assertion",
+            ),
         ),
         better(
             "signature",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rest_sts.rows import Asked, Section, better, own, refused, supported, tested
+from tests.rest_sts.rows import Asked, Section, better, own, supported, tested
 from tests.support.door import ASSERTION, ELEMENT, ID_TOKEN, user_input
 
 STS = f"/rest-sts/{ELEMENT}"
@@ -71,10 +71,20 @@ ENVELOPE = Section(
             "`application/json;charset=UTF-8`, `Cache-Control: no-cache`, the result alone.",
             tested("http/test_translate::test_response_head"),
         ),
-        refused(
+        better(
             "an AM behind the broker",
-            "There is none: users, sessions and issuers are the broker's own, and so AM's 500s "
-            "between STS and AM are gone. `/json/authenticate` and `/json/sessions` answer as AM.",
+            "None is needed. Where a realm says so, [one checks logins and "
+            "sessions](auth-remote-am.md) by the calls that AM's own STS makes; if it cannot be "
+            "asked that is a 503, where AM's STS answers 500.",
+            tested(
+                "authentication/test_remote_am::test_a_password",
+                "authentication/test_remote_am::test_a_session",
+                "authentication/test_remote_am_odd::test_an_am_that_is_not_there",
+            ),
+        ),
+        supported(
+            "`/json/authenticate`, `/json/sessions`",
+            "Answer as AM: users and sessions are the broker's own.",
             tested("http/test_login::test_login", "http/test_sessions::test_validate"),
         ),
         supported(

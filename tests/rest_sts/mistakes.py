@@ -92,7 +92,12 @@ ENVELOPE = Section(
             "DELETE with the session in the cookie",
             "query in a session",
         ),
-        same("a method that HTTP has not", 405, "Says so.", "unknown method by *"),
+        same(
+            "a method that HTTP has not, in `X-HTTP-Method-Override`",
+            405,
+            "Says so.",
+            "unknown method by *",
+        ),
         same(
             "unknown instance",
             404,

@@ -142,10 +142,11 @@ class Door:
         attributes: Mapping[str, tuple[str, ...]] | None = None,
         *,
         active: bool = True,
+        password: str = USER_PASSWORD,
     ) -> None:
-        """A user with the password of ``demo``."""
+        """A user, unless otherwise said with the password of ``demo``."""
         parts = self.broker.components
-        stored = await parts.passwords.hashed(Secret(USER_PASSWORD))
+        stored = await parts.passwords.hashed(Secret(password))
         await parts.users.put(User(name, realm, stored, attributes or {}, active))
 
     async def publish(self, *instances: Instance) -> None:
