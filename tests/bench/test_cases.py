@@ -150,12 +150,15 @@ def test_amqp_overload() -> None:
 @pytest.mark.server
 @pytest.mark.xdist_group("redis")
 def test_workers() -> None:
-    """Several workers stand beside one, each number with what it did in a second."""
-    one, two = rows_of(workers.CASE, rounds=2, requests=40)
-    assert_measured([one, two], 2)
-    assert two.floor == one.ours
-    assert (one.facts["workers"], two.facts["workers"]) == (1, 2)
-    assert all(row.facts["tokens_per_second"] for row in (one, two))
+    """Several workers stand beside one, with as many in flight and with as many for each, and
+    beside brokers with nothing in common, which are not judged."""
+    one, *others = rows_of(workers.CASE, rounds=2, requests=40)
+    assert_measured([one, *others], 2)
+    assert [row.floor for row in others] == [one.ours] * 3
+    assert [row.target is None for row in (one, *others)] == [True, False, False, True]
+    assert [row.facts.get("workers") for row in (one, *others)] == [1, 2, None, None]
+    assert [row.facts["in_flight"] for row in (one, *others)] == [32, 32, 64, 64]
+    assert all(row.facts["tokens_per_second"] for row in (one, *others))
 
 
 @pytest.mark.slow
