@@ -332,13 +332,13 @@ def _canonical(state: Any) -> bytes:
 
 def _check_depth(value: Any) -> None:
     """Walk level by level, without recursion."""
-    level = [value]
+    level: list[Any] = [[value]]
     for _ in range(MAX_JSON_DEPTH + 1):
         level = [
             child
             for container in level
-            if isinstance(container, (dict, list))
             for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, (dict, list))
         ]
         if not level:
             return

@@ -137,13 +137,15 @@ def test_size() -> None:
         codec.decode_json(fits + b" ")
 
 
+@pytest.mark.parametrize("innermost", [b"7", b"[]", b"{}"])
 @pytest.mark.parametrize(("opened", "closed"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_depth(opened: bytes, closed: bytes) -> None:
-    """Nesting up to the limit is read, one level more is refused."""
-    limit = codec.MAX_JSON_DEPTH
-    assert codec.decode_json(opened * limit + b"7" + closed * limit)
+def test_depth(opened: bytes, closed: bytes, innermost: bytes) -> None:
+    """Nesting up to the limit is read, one level more is refused, even an empty one."""
+    around = codec.MAX_JSON_DEPTH - (innermost != b"7")
+    assert codec.decode_json(opened * around + innermost + closed * around)
+    around += 1
     with pytest.raises(errors.InvalidRequest):
-        codec.decode_json(opened * (limit + 1) + b"7" + closed * (limit + 1))
+        codec.decode_json(opened * around + innermost + closed * around)
     with pytest.raises(errors.InvalidRequest):
         codec.decode_json(opened * 200_000)
 
