@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 
 import orjson
+
+from broker.mac import authenticated
 
 BYTES = 18
 
@@ -14,8 +14,7 @@ BYTES = 18
 def keyed(key: bytes, *words: str, size: int = BYTES) -> str:
     """A digest of the words in base64url (RFC 4648, section 5), of ``size`` bytes."""
     told = orjson.dumps([_unicode(word) for word in words])
-    digest = hmac.digest(key, told, hashlib.sha256)
-    return base64.urlsafe_b64encode(digest[:size]).decode()
+    return base64.urlsafe_b64encode(authenticated(told, key)[:size]).decode()
 
 
 def principal(key: bytes, realm: str, name: str) -> str:
@@ -25,4 +24,6 @@ def principal(key: bytes, realm: str, name: str) -> str:
 
 def _unicode(word: str) -> str:
     """Bytes of a header that are no text have a pseudonym too."""
+    if word.isascii():
+        return word
     return word.encode("utf-8", "backslashreplace").decode()

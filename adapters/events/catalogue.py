@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Final, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from broker import events
 from broker.events import Event
@@ -50,6 +51,8 @@ class Kind:
     version: int = 1
     members: Mapping[str, str] = field(init=False)
     """Names to JSON types. ``at`` is not among them: it is the CloudEvent's ``time``."""
+    values: Callable[[Event], tuple[Any, ...]] = field(init=False, repr=False, compare=False)
+    """What an event of this kind has for each of its members, of which there are two or more."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(self.event)
@@ -57,6 +60,7 @@ class Kind:
         object.__setattr__(
             self, "members", MappingProxyType({name: JSON_TYPES[hints[name]] for name in names})
         )
+        object.__setattr__(self, "values", attrgetter(*names))
 
     @property
     def type(self) -> str:

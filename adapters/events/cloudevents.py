@@ -6,6 +6,7 @@ import base64
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +25,9 @@ DUE_AFTER_SECONDS = 10.0
 """How long its maker has to let an announcement out before others take it up."""
 
 ID_BYTES = 18
+
+MAX_SOURCES = 256
+"""Issuer URLs of realms that are not put together again."""
 
 
 class CloudEvents:
@@ -67,10 +71,9 @@ class CloudEvents:
     def _written(
         self, kind: Kind, id: str, event: Event, trace: Mapping[str, str]
     ) -> dict[str, Any]:
-        data = {name: getattr(event, name) for name in kind.members}
+        data = dict(zip(kind.members, kind.values(event), strict=True))
         if "principal" in data and not self._plain:
             data["principal"] = self.pseudonym(event.realm, data["principal"])
-        moment = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds")
         # A request that was refused before it was read concerns no instance.
         subject = {"subject": data[kind.subject]} if data[kind.subject] else {}
         return {
@@ -79,7 +82,7 @@ class CloudEvents:
             "type": kind.type,
             "source": source(self._url, event.realm),
             **subject,
-            "time": moment.replace("+00:00", "Z"),
+            "time": _time(event.at),
             "datacontenttype": "application/json",
             "dataschema": kind.schema_id,
             **trace,  # CloudEvents, extension "Distributed Tracing"
@@ -93,10 +96,22 @@ class CloudEvents:
         return pseudonyms.keyed(self._key, kind.name, *identity, size=ID_BYTES)
 
 
+@lru_cache(maxsize=MAX_SOURCES)
 def source(url: str, realm: str) -> str:
     """The issuer URL of a realm."""
     path = quote(realm.encode(), safe="/")
     return url if realm == ROOT_REALM else f"{url}/oauth2/realms{path}"
+
+
+def _time(at: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    seconds, micros = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_second(seconds)}.{micros // 1000:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _text(value: bytes) -> str:

@@ -7,7 +7,7 @@
 -- but a safety net a day after the end. What is deleted or read may be so even when memory is full.
 
 local PREFIX = 'remint_2_'
-local REVISION = 3
+local REVISION = 4
 local SAFETY_SECONDS = 86400
 local OUTBOX_SECONDS = 604800 -- how long an announcement is kept that nobody gets out
 local TALLY_SECONDS = 3600 -- clocks of brokers may differ by less than this
@@ -83,6 +83,15 @@ end
 local function expect(keys, args)
   redis.call('ZADD', keys[1], 'NX', args[1], args[2])
   keep_at_least(keys[1], clock() + OUTBOX_SECONDS)
+end
+
+-- Both at once, where one server has both: the announcement, and its member in the set that leads to
+-- it. None, if there are no keys.
+local function post(key, set, announcement, due_at, member)
+  if key then
+    announce(key, announcement)
+    expect({set}, {due_at, member})
+  end
 end
 
 -- Until when, then pairs of member and score as it was seen: the members that are now the caller's.
@@ -189,6 +198,16 @@ local function claim(keys, args)
   return {'taken', epoch, known[4]}
 end
 
+-- A slot and the words of a claim. The same, and when a reaper is to look at it, where one server
+-- has all the slots: keys[2] is the set of what is due, keys[3] the counter, if there is one.
+local function claim_whole(keys, args)
+  local said = claim({keys[1], keys[3]}, {unpack(args, 2)})
+  if said[1] == 'new' or said[1] == 'taken' then
+    schedule({keys[2]}, {args[4], args[1]})
+  end
+  return said
+end
+
 local function count(keys, args)
   return counted(keys[1], args[1], args[2]) and 1 or 0
 end
@@ -214,6 +233,12 @@ local function unclaim(keys, args)
   end
 end
 
+local function settle(key, answer, answer_until, forget_at)
+  redis.call('HSET', key, 'a', answer, 'u', answer_until, 'g', forget_at)
+  redis.call('HDEL', key, 'c')
+  keep(key, forget_at)
+end
+
 -- Claim's epoch and owner, sealed answer, its end, when to forget it; then the record and its end,
 -- if any; then the pointer to it and the announcement, if any; '' stands for none where more follows.
 -- 0 if the claim is lost. Outside a cluster, keys[3] is the pointer that was written just before,
@@ -227,9 +252,7 @@ local function commit(keys, args)
   if pointer and pointer ~= '' and redis.call('GET', keys[3]) ~= pointer then
     return -1
   end
-  redis.call('HSET', keys[1], 'a', answer, 'u', answer_until, 'g', forget_at)
-  redis.call('HDEL', keys[1], 'c')
-  keep(keys[1], forget_at)
+  settle(keys[1], answer, answer_until, forget_at)
   if record and record ~= '' then
     redis.call('SET', keys[2], record)
     keep(keys[2], record_until)
@@ -374,10 +397,10 @@ local function unindex(keys, args)
   redis.call('ZREM', keys[2], args[1])
 end
 
--- When the token expires, its member, then stems.
-local function index(keys, args)
-  local expires_at, member = args[1], args[2]
-  local names = prefixes(args, 2)
+-- When the token expires; its member, then stems, from `at` in args.
+local function enter(keys, expires_at, args, at)
+  local member = args[at]
+  local names = prefixes(args, at)
   if named(keys[1], names[1]) then -- written before: its age starts anew
     unname(keys[1], names)
   end
@@ -391,6 +414,47 @@ local function index(keys, args)
   redis.call('ZADD', keys[2], 'LT', expires_at, member)
   keep_at_least(keys[1], expires_at)
   keep_at_least(keys[2], expires_at)
+end
+
+-- When the token expires, its member, then stems.
+local function index(keys, args)
+  enter(keys, args[1], args, 2)
+end
+
+-- -- a token with all that leads to it ----------------------------------------------------------
+-- Where one server has all the slots. The keys: where the record may stand and where the pointer to
+-- it may, names and expiry of the index, then those of `post`, if it is announced. The last words
+-- are the token's member and stems.
+
+-- Identity, record, its end; announcement, time and member of it, or '' for each.
+local function issue_whole(keys, args)
+  local identity, record, expires_at, announcement, due_at, entry = unpack(args, 1, 6)
+  if add({keys[1], keys[2]}, {identity, record, expires_at}) == 0 then
+    return 0
+  end
+  enter({keys[3], keys[4]}, expires_at, args, 7)
+  post(keys[5], keys[6], announcement, due_at, entry)
+  return 1
+end
+
+-- The request and its record's key come before the keys above, and before the words: epoch and owner
+-- of the claim, sealed answer, its end, when to forget it, and the slot. 0 if the claim is lost, -1
+-- if the alias is another token's; nothing is written then.
+local function commit_whole(keys, args)
+  local epoch, owner, answer, answer_until, forget_at, slot = unpack(args, 1, 6)
+  local identity, record, expires_at, announcement, due_at, entry = unpack(args, 7, 12)
+  if not held(keys[1], epoch, owner) then
+    return 0
+  end
+  if point({keys[3], keys[4]}, {identity, slot, expires_at}) == 0 then
+    return -1
+  end
+  enter({keys[5], keys[6]}, expires_at, args, 13)
+  settle(keys[1], answer, answer_until, forget_at)
+  redis.call('SET', keys[2], record)
+  keep(keys[2], expires_at)
+  post(keys[7], keys[8], announcement, due_at, entry)
+  return 1
 end
 
 -- An alias, then stems, of which those it lacks are added. They get the age of its other entries,
@@ -633,15 +697,18 @@ offer('lease', lease, FREES)
 offer('doubt', doubt, FREES)
 offer('append_journal', append_journal)
 offer('claim', claim)
+offer('claim_whole', claim_whole)
 offer('unclaim', unclaim, FREES)
 offer('count', count)
 offer('uncount', uncount, FREES)
 offer('commit', commit)
+offer('commit_whole', commit_whole)
 offer('release', release, FREES)
 offer('fetch', fetch, {'no-writes', 'allow-oom'})
 offer('reap_request', reap_request, FREES)
 offer('point', point)
 offer('add', add)
+offer('issue_whole', issue_whole)
 offer('take', take, FREES)
 offer('unpoint', unpoint, FREES)
 offer('index', index)

@@ -5,7 +5,6 @@ Claims and answers are sealed here, on the way in and out, bound to the request 
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 from dataclasses import replace
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 import orjson
 
 from adapters.keys.root_secret import Sealer
-from adapters.stores import ABANDONED_CLAIM_SECONDS, TOMBSTONE_SECONDS, answers
+from adapters.stores import ABANDONED_CLAIM_SECONDS, TOMBSTONE_SECONDS, answers, redis_whole
+from adapters.stores.redis_claiming import KIND, Asked
 from adapters.stores.redis_commands import Commands
-from adapters.stores.redis_keys import REQUEST, TOKEN, bytes_of, due, key, shard_of, tag, text_of
+from adapters.stores.redis_keys import REQUEST, TOKEN, bytes_of, key, tag, text_of
 from adapters.stores.redis_links import Command
 from adapters.stores.redis_outbox import Letter, RedisOutbox, called, sent
 from adapters.stores.redis_reaper import reap_due
@@ -42,9 +42,6 @@ from broker.errors import (
 )
 from broker.idempotency import over_quota, window_end
 from broker.model import Announcement, Answer, Claim, TokenRecord
-
-_KIND = "request"
-QUOTA = "quota"
 
 
 class RedisLedger:
@@ -96,11 +93,8 @@ class RedisLedger:
         quota: int | None,
         quota_scope: str,
     ) -> list[Any]:
-        """What the function says; one round trip, unless a cluster counted what was not new."""
-        slot = _slot(proposal)
-        request = key(slot, REQUEST)
-        schedule = ("FCALL", function("schedule"), 1, _due(slot), lease_until, slot)
-        asked = (
+        """What the function says."""
+        words = (
             proposal.fingerprint,
             now,
             lease_until,
@@ -108,32 +102,10 @@ class RedisLedger:
             self._sealed_claim(proposal),
             proposal.owner,
         )
-        alone = ("FCALL", function("claim"), 1, request, *asked)
+        asked = Asked(_slot(proposal), proposal.owner, lease_until, words)
         if quota is None:
-            return list((await self._commands.calls([schedule, alone]))[-1])
-        ends_at = window_end(now)
-        counter = key(tag(QUOTA, quota_scope, str(ends_at)), QUOTA)
-        if self._commands.ordered:
-            counted = ("FCALL", function("claim"), 2, request, counter, *asked, quota, ends_at)
-            return list((await self._commands.calls([schedule, counted]))[-1])
-        count = ("FCALL", function("count"), 1, counter, quota, ends_at)
-        _, within, said = await self._commands.calls([schedule, count, alone])
-        return await self._balanced(counter, bool(within), request, proposal.owner, list(said))
-
-    async def _balanced(
-        self, counter: str, within: bool, request: str, owner: str, said: list[Any]
-    ) -> list[Any]:
-        """In a cluster, count and claim are two steps on two servers: undo the one that was made
-        without the other. What cannot be undone now ends with the window, or with the lease."""
-        new = said[0] == b"new"
-        if new == within:
-            return said
-        undo: tuple[Any, ...] = ("FCALL", function("uncount"), 1, counter)
-        if new:
-            undo, said = ("FCALL", function("unclaim"), 1, request, owner), [b"over"]
-        with contextlib.suppress(Unavailable):
-            await self._commands.call(*undo)
-        return said
+            return await asked.uncounted(self._commands)
+        return await asked.counted(self._commands, quota, quota_scope, window_end(now))
 
     async def commit(
         self,
@@ -144,8 +116,7 @@ class RedisLedger:
         announcement: Announcement | None = None,
     ) -> None:
         if claim.stored:
-            letter = self._letter(announcement, _slot(claim))
-            await self._commit_claimed(claim, record, answer, answer_until, letter)
+            await self._commit_claimed(claim, record, answer, answer_until, announcement)
         elif record is not None:
             await self._add(record, announcement)
         elif announcement is not None:
@@ -161,7 +132,7 @@ class RedisLedger:
     async def fetch(
         self, scope: str, request_id: str, now: float, fingerprint: bytes | None = None
     ) -> Answer | None:
-        request = key(tag(_KIND, scope, request_id), REQUEST)
+        request = key(tag(KIND, scope, request_id), REQUEST)
         found = await self._commands.call("FCALL", function("fetch"), 1, request)
         known, sealed, until = found
         if known is None:
@@ -175,7 +146,7 @@ class RedisLedger:
         return self._answer(sealed, _place("answer", scope, request_id))
 
     async def reap(self, now: float) -> int:
-        return await reap_due(self._commands, _KIND, REQUEST, now)
+        return await reap_due(self._commands, KIND, REQUEST, now)
 
     async def _commit_claimed(
         self,
@@ -183,39 +154,54 @@ class RedisLedger:
         record: TokenRecord | None,
         answer: Answer,
         answer_until: float,
-        letter: Letter | None,
+        announcement: Announcement | None,
     ) -> None:
         slot = _slot(claim)
+        letter = self._letter(announcement, slot, (claim.scope or "", claim.request_id or ""))
         sealed = self._answers.seal(
             answers.written(answer),
             _place("answer", claim.scope, claim.request_id),
         )
         forget_at = max(answer_until + TOMBSTONE_SECONDS, answer.expires_at or 0)
         words = (claim.epoch, claim.owner, sealed, answer_until, forget_at)
-        keys = (key(slot, REQUEST), key(slot, TOKEN))
         if record is None:
+            keys = (key(slot, REQUEST), key(slot, TOKEN))
             commit = called("commit", keys, (*words, "", "", ""), letter)
             done = await sent(self._commands, _expected(letter), commit)
         else:
-            done = await self._commit_record(slot, keys, words, record, letter)
+            done = await self._commit_record(slot, words, record, letter)
         if not done:
             raise ClaimLost("another worker took this request over")
 
     async def _commit_record(
         self,
         slot: str,
-        keys: tuple[str, str],
         words: tuple[Any, ...],
         record: TokenRecord,
         letter: Letter | None,
     ) -> bool:
-        """Pointer and entries first, which count for nothing until the record is there.
-
-        A server that runs commands in order gets all in one round trip, and looks at the pointer
-        itself before it commits. In a cluster the pointer is on another server.
-        """
+        """One call. In a cluster the pointer and the entries are on other servers, and are written
+        first, since they count for nothing until the record is there."""
         place = Place(slot, identity(record))
         value = written(self._records, record, place.identity)
+        if self._commands.ordered:
+            commit = redis_whole.commit(place, words, value, record, letter)
+            done = await self._commands.call(*commit)
+        else:
+            done = await self._commit_apart(place, words, value, record, letter)
+        if done < 0:
+            raise _taken(record)
+        return bool(done)
+
+    async def _commit_apart(
+        self,
+        place: Place,
+        words: tuple[Any, ...],
+        value: bytes,
+        record: TokenRecord,
+        letter: Letter | None,
+    ) -> int:
+        slot = place.tag
         beside, pointer = alias_keys(record.alias)
         announced = [
             (
@@ -225,31 +211,38 @@ class RedisLedger:
             _index(record),
             *_expected(letter),
         ]
-        words = (*words, value, record.expires_at)
-        if self._commands.ordered:
-            checked = called("commit", (*keys, pointer), (*words, place.pointer), letter)
-            *_, done = await self._commands.calls([*announced, checked])
-        else:
-            pointed, *_ = await self._commands.calls(announced)
-            if not pointed:
-                raise _taken(record)
-            commit = called("commit", keys, (*words, ""), letter)
-            done = await self._commands.call(*commit)
-        if done < 0:
+        pointed, *_ = await self._commands.calls(announced)
+        if not pointed:
             raise _taken(record)
-        return bool(done)
+        keys = (key(slot, REQUEST), key(slot, TOKEN))
+        commit = called("commit", keys, (*words, value, record.expires_at, ""), letter)
+        done: int = await self._commands.call(*commit)
+        return done
 
     async def _add(self, record: TokenRecord, announcement: Announcement | None) -> None:
         """The record of a request without an id has its alias's slot."""
-        slot, name = alias_tag(record.alias), identity(record)
-        words = (name, written(self._records, record, name), record.expires_at)
-        letter = self._letter(announcement, slot)
-        add = called("add", keys_in(slot), words, letter)
-        if not await sent(self._commands, [_index(record), *_expected(letter)], add):
+        place = Place(alias_tag(record.alias), identity(record))
+        value = written(self._records, record, place.identity)
+        letter = self._letter(announcement, place.tag, record.alias)
+        if self._commands.ordered:
+            done = await self._commands.call(*redis_whole.issue(place, value, record, letter))
+        else:
+            words = (place.identity, value, record.expires_at)
+            add = called("add", keys_in(place.tag), words, letter)
+            done = await sent(self._commands, [_index(record), *_expected(letter)], add)
+        if not done:
             raise _taken(record)
 
-    def _letter(self, announcement: Announcement | None, slot: str) -> Letter | None:
-        return None if announcement is None else self._outbox.letter(announcement, slot)
+    def _letter(
+        self, announcement: Announcement | None, slot: str, made_of: tuple[str, str] | str
+    ) -> Letter | None:
+        """In the slot of the fact, which was made of a request or of an alias. Nearly always the
+        announcement says the same, and no digest is needed to see it."""
+        if announcement is None:
+            return None
+        if made_of == (announcement.request or announcement.alias):
+            return self._outbox.letter_at(announcement, slot)
+        return self._outbox.letter(announcement, slot)
 
     def _sealed_claim(self, claim: Claim) -> bytes:
         fixed = [
@@ -280,11 +273,7 @@ class RedisLedger:
 
 
 def _slot(claim: Claim) -> str:
-    return tag(_KIND, claim.scope or "", claim.request_id or "")
-
-
-def _due(slot: str) -> str:
-    return due(_KIND, shard_of(slot))
+    return tag(KIND, claim.scope or "", claim.request_id or "")
 
 
 def _place(what: str, scope: str | None, request_id: str | None) -> bytes:

@@ -50,7 +50,7 @@ DOUBTED = "?"
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each token: not frozen, which would take three times as long
 class Letter:
     """An announcement, and the key in the slot of its fact that the fact's function writes."""
 
@@ -59,9 +59,13 @@ class Letter:
     entry: str
     due_at: float
 
+    @property
+    def due_set(self) -> str:
+        return _due_set(self.entry)
+
     def expected(self, name: str = "expect") -> Command:
         """What makes it found; to be sent before the fact, or ahead of it in one round trip."""
-        return "FCALL", function(name), 1, _due_set(self.entry), self.due_at, self.entry
+        return "FCALL", function(name), 1, self.due_set, self.due_at, self.entry
 
     def put(self) -> Command:
         """What writes an announcement that comes with nothing else."""
@@ -81,11 +85,17 @@ class RedisOutbox:
 
         Raises InvalidRequest for a name that is no Unicode text.
         """
-        if slot not in (None, slot_of(announcement)):
+        own = slot_of(announcement)
+        if slot is not None and slot != own:
             self._note(announcement.id, slot)
-        value = sealed(self._sealer, _digest(announcement), announcement)
-        entry = entry_of(announcement, slot)
-        return Letter(key_of(entry), value, entry, announcement.due_at)
+        return self.letter_at(announcement, slot or own)
+
+    def letter_at(self, announcement: Announcement, slot: str) -> Letter:
+        """``letter`` for who knows that ``slot`` is where the announcement says it belongs."""
+        digest = _digest(announcement)
+        name = text_of(digest)
+        value = sealed(self._sealer, digest, announcement)
+        return Letter(_event_key(slot, name), value, f"{slot} {name}", announcement.due_at)
 
     async def add(self, announcement: Announcement) -> None:
         letter = self.letter(announcement)
@@ -223,6 +233,10 @@ def plain_entry(entry: str) -> str:
 def key_of(entry: str) -> str:
     """The key that an entry leads to."""
     slot, _, digest = plain_entry(entry).partition(" ")
+    return _event_key(slot, digest)
+
+
+def _event_key(slot: str, digest: str) -> str:
     return key(slot, f"{EVENT}-{digest}")
 
 

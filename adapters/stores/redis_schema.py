@@ -27,7 +27,7 @@ OLDEST_VERSION = 1
 
 SLOTS_FIELD = "deployment"
 
-FUNCTIONS_REVISION = 3
+FUNCTIONS_REVISION = 4
 """Of the library of this schema version, as redis_functions.lua says it."""
 
 FUNCTIONS_FILE = "redis_functions.lua"
