@@ -17,6 +17,8 @@ from tests.support.planted import Planted
 # a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+PATIENCE_SECONDS = 10.0
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +26,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("REMINT_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def patient_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests is no slow Redis, but to brokers of their own."""
+    for module in ("redis_commands", "redis_schema", "redis_watch"):
+        monkeypatch.setattr(f"adapters.stores.{module}.CALL_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
