@@ -74,13 +74,12 @@ def _of_the_machine(measured: Measured) -> Iterator[str]:
 
 def _of_the_answers(measured: Measured, *, saturated: bool, allow_errors: float) -> Iterator[str]:
     if not measured.answered:
-        yield "nothing was answered"
+        yield "nothing was answered" + (f" well ({_kinds(measured)})" if measured.errors else "")
         return
     failed = sum(measured.errors.values())
     if measured.sent and failed / measured.sent > allow_errors:
-        kinds = ", ".join(f"{kind}: {number}" for kind, number in sorted(measured.errors.items()))
         yield (
-            f"{failed} of {measured.sent} requests failed ({kinds}), and no more than"
+            f"{failed} of {measured.sent} requests failed ({_kinds(measured)}), and no more than"
             f" {allow_errors:.2%} may"
         )
     if isinstance(measured.stage.load, Open) and not saturated:
@@ -95,6 +94,10 @@ def _of_the_answers(measured: Measured, *, saturated: bool, allow_errors: float)
             )
 
 
+def _kinds(measured: Measured) -> str:
+    return ", ".join(f"{kind}: {number}" for kind, number in sorted(measured.errors.items()))
+
+
 def _of_the_tokens(measured: Measured, target: Target | None) -> Iterator[str]:
     different = measured.distinct
     if target is not None and hasattr(target, "subjects"):
@@ -104,7 +107,7 @@ def _of_the_tokens(measured: Measured, target: Target | None) -> Iterator[str]:
     if different < measured.sent:
         yield (
             f"{measured.sent} requests showed {different} different tokens: a cache may have"
-            " answered; prepare as many as are sent"
+            " answered; prepare as many as are sent, by --requests, --sessions or --subjects"
         )
 
 

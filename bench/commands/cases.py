@@ -49,6 +49,7 @@ def cases(
     if resume and out is None:
         raise typer.BadParameter("--resume needs the --out of the run that it goes on with")
     folder = out or RESULTS / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder.mkdir(parents=True, exist_ok=True)  # what cannot be kept need not be measured
     try:
         plan = chosen(names or [], full=full, given=_pairs(option or []))
     except (NoSuchCase, NotAnOption) as error:

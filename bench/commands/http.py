@@ -55,8 +55,8 @@ def http(
     stalls is seen to. Closed (--in-flight): the next request waits for an answer. One answer in a
     hundred is verified. Exit code 1 if an answer was wrong or the figures are not valid.
     """
-    from bench.commands.told import kept, run_of, told
-    from bench.driver.http import Endpoint
+    from bench.commands.told import kept, room, run_of, told
+    from bench.driver.http import Endpoint, reached
     from bench.driver.loading import Loading, load
     from bench.driver.plan import NotPlanned
     from bench.driver.processes import DriverFailed
@@ -76,6 +76,9 @@ def http(
             p99=p99,
             allow_errors=allow_errors,
         )
+        pids = flags.pids_of(pid or [])
+        reached(url)
+        room(out)
         loaded = target_from(kind, url, target)
         loading = Loading(
             sender=Endpoint(loaded.url, loaded.head, target.ca).options(),
@@ -85,7 +88,7 @@ def http(
             timeout=timeout,
             processes=processes,
             requests=target.requests,
-            pids=flags.pids_of(pid or []),
+            pids=pids,
             metrics=metrics,
             ca=target.ca,
             rules=Rules(

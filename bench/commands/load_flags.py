@@ -18,6 +18,8 @@ SECONDS = 10.0
 WARM_UP = 0.2
 """Of the duration, where nothing else is said."""
 SEED = 1
+MOST_AT_ONCE = 10_000
+"""Requests in flight, and connections: more than these are no longer one machine's load."""
 _LOAD = "The load: one of --rate, --in-flight, --ramp, --steps, --saturate"
 _RULES = "What counts"
 
@@ -35,7 +37,9 @@ Rate = Annotated[
 ]
 InFlight = Annotated[
     int | None,
-    typer.Option(min=1, help="Closed: requests under way at once.", rich_help_panel=_LOAD),
+    typer.Option(
+        min=1, max=MOST_AT_ONCE, help="Closed: requests under way at once.", rich_help_panel=_LOAD
+    ),
 ]
 RampOf = Annotated[
     str | None,
@@ -61,7 +65,9 @@ ArrivalsOf = Annotated[
 ]
 Connections = Annotated[
     int | None,
-    typer.Option(min=1, help="As many as are in flight; open: 100.", rich_help_panel=_LOAD),
+    typer.Option(
+        min=1, max=MOST_AT_ONCE, help="As many as are in flight; open: 100.", rich_help_panel=_LOAD
+    ),
 ]
 Processes = Annotated[
     int,

@@ -104,6 +104,7 @@ def _command(transport: str) -> Callable[..., None]:
         out: flags.Out = None,
         quiet: flags.Quiet = False,
     ) -> None:
+        from bench.commands.told import room
         from bench.driver.loading import Loading
         from bench.driver.plan import NotPlanned
         from bench.driver.processes import DriverFailed
@@ -123,6 +124,7 @@ def _command(transport: str) -> Callable[..., None]:
                 p99=p99,
                 allow_errors=allow_errors,
             )
+            room(out)
             server = {
                 "transport": transport,
                 "url": url,

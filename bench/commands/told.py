@@ -40,6 +40,11 @@ def run_of(
     )
 
 
+def room(out: Path | None) -> None:
+    """Make the folder of the document, before anything is measured. Raises OSError."""
+    (out or RESULTS / "document").parent.mkdir(parents=True, exist_ok=True)
+
+
 def kept(run: Run, out: Path | None) -> None:
     """Written to ``out``, else below bench-results. Raises OSError."""
     from bench.result import write
@@ -61,6 +66,9 @@ def told(run: Run, outcome: Outcome) -> int:
     shown = console()
     for table in tables(run) if run.stages else ():
         shown.print(table)
+    for kind, said in outcome.refusals.items():
+        if said:
+            shown.print(f"the first {kind} said: {said}", markup=False, highlight=False)
     for reason in reasons(run):
         shown.print(f"not valid: {reason}", style="bold", markup=False, highlight=False)
     wrong = any(WRONG in problem for stage in run.stages for problem in stage.problems)

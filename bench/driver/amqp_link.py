@@ -260,7 +260,8 @@ async def linked(
     except TimeoutError:
         raise Failed(CONNECTION, "no connection in time") from None
     except OSError as error:
-        raise Failed(CONNECTION, str(error)) from None
+        why = f"{host}:{port} cannot be reached: {error.strerror or error}"
+        raise Failed(CONNECTION, why) from None
     try:
         await _introduced(link, login, virtual_host)
     except BaseException:

@@ -68,9 +68,9 @@ class Answers:
         if not isinstance(status, int):
             answer.set_exception(Failed(PARSE, "the answer has no status"))
         elif status not in SUCCESS:
-            answer.set_exception(Failed(f"status {status}"))
+            answer.set_exception(Failed(f"status {status}", body=body))
         elif kind := self._judge(body):
-            answer.set_exception(Failed(kind))
+            answer.set_exception(Failed(kind, body=body))
         else:
             answer.set_result(body)
 

@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         if status in SUCCESS:
             waiting.set_result(body)
         else:
-            waiting.set_exception(Failed(f"status {status}"))
+            waiting.set_exception(Failed(f"status {status}", body=body))
 
     def _fail(self, failed: Failed) -> None:
         waiting, self._waiting = self._waiting, None

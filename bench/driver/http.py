@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bench.driver.connection import Connection
 from bench.driver.sender import CONNECTION, Failed, Sender
@@ -45,17 +46,24 @@ def sender(options: Mapping[str, Any], lanes: int) -> Sender:
     return HttpSender(Endpoint(options["url"], options.get("head") or {}, ca_file), lanes)
 
 
+def reached(url: str) -> None:
+    """Whether somebody listens there: what is asked for first would only say what it misses.
+
+    Raises ValueError for a URL that cannot be asked, or where nobody listens.
+    """
+    host, port, _ = _place(url)
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError as error:
+        why = error.strerror or "no connection in time"
+        raise ValueError(f"nobody can be reached at {host}:{port}: {why}") from None
+
+
 class HttpSender:
     """A connection for each lane, taken in turn, so that all workers of a server get their part."""
 
     def __init__(self, endpoint: Endpoint, lanes: int) -> None:
-        parts = urlsplit(endpoint.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the URL must begin with http:// or https:// and name a host")
-        if parts.username or parts.password:
-            raise ValueError("write no credentials into the URL")
-        self._host = parts.hostname
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._host, self._port, parts = _place(endpoint.url)
         self._tls = _context(endpoint.ca_file) if parts.scheme == "https" else None
         path = parts.path or "/"
         self._head = _head(
@@ -107,6 +115,20 @@ class HttpSender:
         except OSError as error:
             raise Failed(CONNECTION, str(error)) from None
         return connection
+
+
+def _place(url: str) -> tuple[str, int, SplitResult]:
+    """Host, port and all parts. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("the URL must begin with http:// or https:// and name a host")
+    if parts.username or parts.password:
+        raise ValueError("write no credentials into the URL")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise ValueError("the URL has a port that is none") from None
+    return parts.hostname, port, parts
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

@@ -76,6 +76,8 @@ class Outcome:
     """Whether somebody ended it early, or an answer was wrong."""
     found: Found | None = None
     """Of a search."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """What the server's first answer of each kind of error said."""
 
 
 def load(loading: Loading, target: Target) -> Outcome:
@@ -117,6 +119,7 @@ async def _loaded(loading: Loading, target: Target, path: Path, pool: Pool, numb
         loading.seed,
         loading.timeout,
         loading.processes,
+        min(number, getattr(target, "subjects", None) or number),
     )
     watch = loading.watch_queue or contextlib.nullcontext
     async with driven(fleet, number) as drivers, watch() as depth:
@@ -144,7 +147,7 @@ async def _planned(bench: Bench, plan: Sequence[Planned], rules: Rules) -> Outco
             break
         title = f"stage {number} of {len(plan)}" if len(plan) > 1 else "stage"
         stages += await bench.measured(planned, rules, title)
-    return Outcome(tuple(stages), bench.stopped)
+    return Outcome(tuple(stages), bench.stopped, refusals=bench.refusals)
 
 
 async def _searched(bench: Bench, search: Search, rules: Rules) -> Outcome:
@@ -156,7 +159,7 @@ async def _searched(bench: Bench, search: Search, rules: Rules) -> Outcome:
         return next(iter(await bench.measured(planned, rules, f"{rate:,.0f}/s")), None)
 
     found = await saturation(measure, first=search.first, bounds=search.bounds)
-    return Outcome(found.stages, bench.stopped, found)
+    return Outcome(found.stages, bench.stopped, found, bench.refusals)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from collections import deque
 from typing import Protocol
 
 from bench.driver.record import Record
+from bench.driver.refusal import words
 from bench.driver.samples import Samples
 from bench.driver.sender import CONNECTION, TIMEOUT, Failed, Sender
 from bench.driver.timer import FineTimer
@@ -103,6 +104,8 @@ class Model(ABC):
                 answer = await ask(bodies[number])
             except Failed as failure:
                 since[lane] = 0.0
+                if failure.kind not in record.refusals:
+                    record.refusals[failure.kind] = failure.detail or words(failure.body)
                 await self._given_up(number, failure.kind)
             except asyncio.CancelledError:
                 since[lane] = 0.0

@@ -31,6 +31,8 @@ class Setup:
     seed: int
     timeout: float
     """Seconds that an answer may take."""
+    different: int = 0
+    """How many bodies, from the first on, show a token of their own; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Part:
     fresh: int
     samples: tuple[tuple[int, bytes], ...]
     """Number of the body in the pool, and the answer."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """What the stage's first answer of each kind of error said."""
 
     def written(self) -> dict[str, Any]:
         """For JSON."""
@@ -108,7 +112,8 @@ class Part:
         for name in HISTOGRAMS:
             tally[name] = tally[name].encoded()
         samples = [(number, base64.b64encode(body).decode()) for number, body in self.samples]
-        return {"tally": tally, "cpu": self.cpu, "fresh": self.fresh, "samples": samples}
+        rest = {"cpu": self.cpu, "fresh": self.fresh, "refusals": dict(self.refusals)}
+        return {"tally": tally, "samples": samples, **rest}
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Part:
@@ -117,7 +122,7 @@ class Part:
             tally[name] = Histogram.decoded(tally[name])
         tally["errors"] = Counter(tally["errors"])
         samples = tuple((number, base64.b64decode(body)) for number, body in given["samples"])
-        return cls(Tally(**tally), given["cpu"], given["fresh"], samples)
+        return cls(Tally(**tally), given["cpu"], given["fresh"], samples, given["refusals"])
 
 
 def line(kind: str, value: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,6 +89,7 @@ def steps(text: str) -> list[float]:
 
 def _numbers(text: str, between: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(between)]
+        found = [float(part) for part in text.split(between)]
     except ValueError:
         return []
+    return found if all(map(math.isfinite, found)) else []

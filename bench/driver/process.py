@@ -7,6 +7,7 @@ out: ``ready``, then ``armed``, ``progress`` a second, ``result``; or ``failed``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import signal
@@ -42,7 +43,7 @@ class Driver:
 
     def __init__(self, setup: Setup, pool: Pool, commands: Commands) -> None:
         self._setup, self._commands = setup, commands
-        self._bodies = Bodies(pool, part=setup.part, parts=setup.parts)
+        self._bodies = Bodies(pool, part=setup.part, parts=setup.parts, different=setup.different)
         self._sender: Sender = made(setup.sender, setup.lanes)
 
     async def run(self) -> None:
@@ -123,7 +124,8 @@ class Driver:
     ) -> Iterable[Part]:
         for tally, sampler, share in zip(record.tallies(bounds), samples.windows, cpu, strict=True):
             kept = tuple((self._bodies.index(number), body) for number, body in sampler.kept)
-            yield Part(tally, share, self._bodies.fresh(tally.first, tally.last), kept)
+            fresh = self._bodies.fresh(tally.first, tally.last)
+            yield Part(tally, share, fresh, kept, record.refusals)
 
 
 class Commands:
@@ -208,4 +210,5 @@ async def _main() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
-    uvloop.run(_main())
+    with contextlib.suppress(BrokenPipeError):  # the parent has gone, and said why
+        uvloop.run(_main())

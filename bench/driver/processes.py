@@ -43,6 +43,8 @@ class Fleet:
     timeout: float
     processes: int = 0
     """0: one for each two cores."""
+    different: int = 0
+    """How many bodies, from the first on, show a token of their own; 0: all."""
 
     def setups(self, bodies: int) -> list[Setup]:
         """One for each process; never more of them than lanes or bodies."""
@@ -57,6 +59,7 @@ class Fleet:
                 lanes=max(1, lanes + (part < more)),
                 seed=self.seed,
                 timeout=self.timeout,
+                different=self.different,
             )
             for part in range(parts)
         ]

@@ -51,6 +51,8 @@ class Record:
         self.late = array("d", [0.0]) * number
         """Seconds by which the driver noticed a request's time, or sent it, too late."""
         self.failed: dict[int, str] = {}
+        self.refusals: dict[str, str] = {}
+        """What the first failure of each kind said; empty where it said nothing."""
         self.stopped: float | None = None
 
     def begin(self, moment: float) -> int:

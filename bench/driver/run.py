@@ -89,6 +89,8 @@ class Bench:
         self._metrics, self._ca = metrics, ca
         self._view = view or View(quiet=True)
         self._batch, self._depth = batch, depth
+        self.refusals: dict[str, str] = {}
+        """What the first failure of each kind said, over all stages."""
 
     @property
     def stopped(self) -> bool:
@@ -116,6 +118,8 @@ class Bench:
         finally:
             for task in looking:
                 task.cancel()
+        for part in (part for parts in windows for part in parts):
+            self.refusals = {**part.refusals, **self.refusals}
         readings.append(self._watch.look())  # the last window ends when all is answered
         stages = self._merged(planned, windows, [begun + bound for bound in planned.order.bounds])
         rates = hit_rates(caches, await self._counted())

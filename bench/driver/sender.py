@@ -22,11 +22,13 @@ TOO_LARGE = "too large"
 class Failed(Exception):
     """A request without a good answer. Raised often while the driver is busy, hence so plain."""
 
-    def __init__(self, kind: str, detail: str = "") -> None:
+    def __init__(self, kind: str, detail: str = "", body: bytes = b"") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
         """``status 503``, ``connection``, ``parse``, ``too large``; ``timeout`` is the model's."""
         self.detail = detail
+        self.body = body
+        """Of an answer that is no good one."""
 
 
 class Sender(Protocol):

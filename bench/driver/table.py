@@ -98,7 +98,9 @@ def _errors(measured: Measured) -> str:
 
 def _cpu(measured: Measured) -> str:
     """Each process for itself, and their sum where there are several."""
-    tokens = measured.tokens or 1
+    tokens = measured.tokens
+    if not tokens:
+        return "-"
     parts = {name: seconds / tokens for name, seconds in measured.server_cpu.items()}
     if len(parts) > 1:
         parts["together"] = measured.cpu_per_token

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from array import array
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -218,6 +219,19 @@ async def test_pool_goes_round(tmp_path: Path) -> None:
     assert (first.sent, first.distinct) == (25, 10)
     assert (second.sent, second.distinct) == (25, 0)
     assert [server.bodies.count(b"%d" % number) for number in range(10)] == [5] * 10
+
+
+async def test_tokens_go_round(tmp_path: Path) -> None:
+    """Where fewer tokens than bodies were there, each counts the first time that it is shown, in
+    whichever stage that is."""
+    async with scripted(always(GOOD)) as server:
+        fleet = replace(fleet_of(tmp_path, server.url), different=40)
+        async with driven(fleet, 100) as drivers:
+            (first,), _ = await staged(drivers, Planned.of(Stage(EVEN, 0.5), "1"))
+            (second,), _ = await staged(drivers, Planned.of(Stage(EVEN, 0.5), "2"))
+            (third,), _ = await staged(drivers, Planned.of(Stage(EVEN, 0.5), "3"))
+    assert [one.distinct for one in (first, second, third)] == [25, 15, 0]
+    assert [one.sent for one in (first, second, third)] == [25, 25, 25]
 
 
 async def test_ramp_windows(tmp_path: Path) -> None:

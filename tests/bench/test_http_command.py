@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from bench.driver.load import Closed, Open
 from bench.result import Run, read
 from bench.selfcheck.stubs import stub
+from tests.bench.scripted import always, scripted
 
 MANY_SECONDS = "600"
 CLIENT = ("--target", "client-credentials", "--client-id", "bench", "--client-auth", "none")
@@ -133,12 +135,66 @@ async def test_interrupted(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nonsense", "must begin with http:// or https://"),
+        ("ftp://127.0.0.1/token", "must begin with http:// or https://"),
+        ("http://127.0.0.1:99999/token", "a port that is none"),
+        ("http://127.0.0.1:1/token", "nobody can be reached at 127.0.0.1:1: Connection refused"),
+    ],
+)
+@pytest.mark.parametrize("target", [CLIENT, ("--target", "rest-sts", "--username", "demo")])
+def test_no_server(target: tuple[str, ...], place: str, words: str) -> None:
+    """A place that cannot be loaded is named as such, before keys or logins are looked for."""
+    code, _, said = ended(begun(place, *target, "--rate", "5"))
+    assert code == 1
+    assert words in said
+    assert "Traceback" not in said
+
+
+async def test_no_room(url: str, tmp_path: Path) -> None:
+    """A document that cannot be kept is told before anything is measured."""
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "run.json"
+    code, shown, said = ended(begun(url, *CLIENT, "--rate", "5", "--out", str(out)))
+    assert code == 1
+    assert str(tmp_path / "file") in said
+    assert "Traceback" not in said
+    assert shown == ""
+
+
+async def test_refusals_are_shown(tmp_path: Path) -> None:
+    """What the server said when it refused is told once, and nothing in it that is a credential."""
+    secret = "eyJ" + "a" * 60
+    body = b'{"error":"invalid_target","error_description":"no such resource %b"}' % secret.encode()
+    refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    async with scripted(always(refusal)) as server:
+        code, shown, said = await asyncio.to_thread(
+            lambda: ended(
+                begun(
+                    *(server.url, *CLIENT, "--rate", "20", "--duration", "0.5", "--quiet"),
+                    *("--out", str(tmp_path / "run.json"), "--not-kept"),
+                )
+            )
+        )
+    assert code == 1
+    shown = " ".join(shown.split())
+    assert shown.count("the first status 400 said:") == 1
+    assert "invalid_target" in shown
+    assert "nothing was answered well (status 400:" in shown
+    assert secret not in shown + said + (tmp_path / "run.json").read_text()
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "give one of --rate"),
         (("--rate", "1", "--in-flight", "1"), "give one of --rate"),
         (("--ramp", "1:2"), "FROM:TO:SECONDS"),
         (("--steps", "fast"), "100,200,400"),
+        (("--steps", "nan"), "100,200,400"),
+        (("--ramp", "1:inf:2"), "FROM:TO:SECONDS"),
+        (("--in-flight", "1000000"), "less than or equal to 10000"),
         (("--rate", "1", "--pid", "4711"), "NAME=PID"),
     ],
 )

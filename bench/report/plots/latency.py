@@ -126,13 +126,14 @@ def _behind(axes: Axes, group: Group) -> None:
     labels = []
     queued = [(x, point) for x, point in zip(rates, points, strict=True) if _looked(point)]
     if queued:
-        heights = [max(point.median(_queued), 0.5) for _, point in queued]
+        heights = [point.median(_queued) for _, point in queued]
         axes.plot([x for x, _ in queued], heights, "o-", color=look.RED)
         labels.append((heights[-1], "waiting in\nthe queue", look.RED))
     lags = [max(point.median(_lag) * MILLI, 1e-3) for point in points]
     axes.plot(rates, lags, "o-", color=look.FAINT)
     labels.append((lags[-1], "driver's lag\np99, ms", look.FAINT))
-    axes.set_yscale("log")
+    axes.set_yscale("symlog", linthresh=1.0)  # an empty queue stands at 0
+    axes.set_ylim(bottom=0.0)
     axes.yaxis.set_major_formatter(FuncFormatter(words.tick))
     axes.set_ylabel("messages waiting, and lag in ms" if queued else "driver's lag p99, ms")
     axes.set_xlim(0, max(rates) * 1.02)

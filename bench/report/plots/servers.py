@@ -21,7 +21,9 @@ MEBI = 2**20
 
 def by_process(groups: Sequence[Group]) -> Iterator[Plot]:
     """CPU for each token at the highest load that was kept up with, stacked by process."""
-    shown = [group for group in groups if any(one.server_cpu for one in group.best.rounds)]
+    shown = [
+        group for group in groups if any(one.server_cpu and one.tokens for one in group.best.rounds)
+    ]
     if not shown:
         return
     left_out = max(len(shown) - MOST_ROWS, 0)
