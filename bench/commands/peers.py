@@ -80,9 +80,9 @@ def peers(
     """Install servers of others, and compare each with ours on this machine, round by round.
 
     Closed with so many in flight, then open at half the slower server's rate; one answer in a
-    hundred is verified. Peers: oidc-provider, keycloak, openam, openam-not-kept, cxf, cxf-soap.
-    They come from npm and Maven Central; one whose tools are not here is skipped. Exit code 1 if a
-    comparison failed or an answer was wrong.
+    hundred is verified. Peers: oidc-provider, keycloak, openam, openam-not-kept, cxf, cxf-soap,
+    zitadel-oidc. They come from npm, Maven Central and the Go module proxy; one whose tools are not
+    here is skipped. Exit code 1 if a comparison failed or an answer was wrong.
     """
     from functools import partial
 

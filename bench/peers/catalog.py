@@ -9,6 +9,7 @@ from bench.peers.cxf import CxfSts
 from bench.peers.keycloak import Keycloak
 from bench.peers.oidc_provider import OidcProvider
 from bench.peers.openam import OpenAm
+from bench.peers.zitadel_oidc import ZitadelOidc
 
 PEERS: Mapping[str, Peer] = {
     "oidc-provider": OidcProvider(),
@@ -17,4 +18,5 @@ PEERS: Mapping[str, Peer] = {
     "openam-not-kept": OpenAm(kept=False),
     "cxf": CxfSts(),
     "cxf-soap": CxfSts(soap=True),
+    "zitadel-oidc": ZitadelOidc(),
 }

@@ -1,4 +1,4 @@
-"""The peers of the bench that speak OAuth 2.0 alone: oidc-provider and Keycloak.
+"""The peers of the bench that speak OAuth 2.0 alone: oidc-provider, Keycloak and zitadel/oidc.
 
 They are downloaded and run only where REMINT_BENCH_PEERS=1 asks for it.
 """
@@ -16,17 +16,19 @@ from urllib.parse import parse_qs, urlsplit
 import jwt as judge
 import pytest
 
-from bench.peers import REQUESTS, Peer, PeerFailed, keycloak, node, oidc_provider
+from bench.peers import REQUESTS, Peer, PeerFailed, keycloak, node, oidc_provider, zitadel_oidc
 from bench.peers.commands import done, served
 from bench.peers.keycloak import Keycloak
 from bench.peers.oidc_provider import OidcProvider
 from bench.peers.subjects import SubjectTokens
 from bench.peers.token_endpoint import TokenEndpoint
+from bench.peers.zitadel_oidc import ZitadelOidc
+from bench.target.options import ACCESS_TOKEN
 from bench.target.token_exchange import GRANT
 
 ASKED_FOR = os.environ.get("REMINT_BENCH_PEERS") == "1"  # read before fixtures clear REMINT_…
 CACHE = Path("~/.cache/remint-bench").expanduser()
-PEERS: tuple[Peer, ...] = (OidcProvider(), Keycloak())
+PEERS: tuple[Peer, ...] = (OidcProvider(), Keycloak(), ZitadelOidc())
 URL = "http://127.0.0.1:1"
 MANY = 30
 
@@ -48,6 +50,13 @@ def keycloak_targets(tokens: SubjectTokens) -> dict[str, TokenEndpoint]:
     return keycloak.targets_at(URL, json.dumps(tokens.public_jwks()), tokens, users)
 
 
+@pytest.fixture(scope="module")
+def go_targets(tokens: SubjectTokens) -> dict[str, TokenEndpoint]:
+    jwks = json.dumps(tokens.public_jwks())
+    own = zitadel_oidc.subject_tokens(f"{URL}/", tokens.key, jwks)
+    return zitadel_oidc.targets_at(f"{URL}/", jwks, own)
+
+
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     """Puts a shell script of a name on a PATH that has /bin and nothing else of this machine."""
@@ -66,7 +75,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 
 
 @pytest.mark.parametrize(
-    ("peer", "program"), [(OidcProvider(), "node"), (Keycloak(), "java")], ids=lambda it: str(it)
+    ("peer", "program"),
+    [(OidcProvider(), "node"), (Keycloak(), "java"), (ZitadelOidc(), "go")],
+    ids=lambda it: str(it),
 )
 def test_a_missing_tool_is_named(
     peer: Peer, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -83,14 +94,33 @@ def test_nothing_is_missing_with_all_tools(
     peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A peer whose tools are on the PATH is not skipped, wherever they are."""
-    for program in ("node", "npm", "java", "mvn"):
+    for program in ("node", "npm", "java", "mvn", "go"):
         (tmp_path / program).touch(mode=0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert peer.missing() is None
 
 
+@pytest.mark.parametrize("version", ["go1.19.8", "go1.23"])
+def test_a_go_that_is_too_old_is_named(version: str, programs: Callable[[str, str], None]) -> None:
+    """A Go that cannot build the program is told with its version, before anything is fetched."""
+    programs("go", f"echo {version}")
+    said = ZitadelOidc().missing()
+    assert said == f"zitadel/oidc needs Go, 1.24 or later, and here is {version}"
+
+
+@pytest.mark.parametrize("version", ["go1.24", "go1.26.8", "go2.0", "devel go1.28-4fd"])
+def test_a_go_that_is_new_enough_is_taken(
+    version: str, programs: Callable[[str, str], None]
+) -> None:
+    """A Go of the version that is asked for, a later one, or one built from source is taken."""
+    programs("go", f"echo {version}")
+    assert ZitadelOidc().missing() is None
+
+
 def test_requests_have_common_names(
-    node_targets: dict[str, TokenEndpoint], keycloak_targets: dict[str, TokenEndpoint]
+    node_targets: dict[str, TokenEndpoint],
+    keycloak_targets: dict[str, TokenEndpoint],
+    go_targets: dict[str, TokenEndpoint],
 ) -> None:
     """What these peers can be asked has the names by which the bench puts servers side by side."""
     assert set(node_targets) == {
@@ -98,15 +128,19 @@ def test_requests_have_common_names(
     }  # fmt: skip
     assert set(keycloak_targets) == {*node_targets, "password-to-rs256"}
     assert set(keycloak_targets) <= set(REQUESTS)
+    assert set(go_targets) == {"jwt-to-rs256", "client-to-rs256"}
 
 
 def test_likeness_is_complete(
-    node_targets: dict[str, TokenEndpoint], keycloak_targets: dict[str, TokenEndpoint]
+    node_targets: dict[str, TokenEndpoint],
+    keycloak_targets: dict[str, TokenEndpoint],
+    go_targets: dict[str, TokenEndpoint],
 ) -> None:
     """Every row of the likeness table is filled, and names the algorithm that is then judged."""
     rows = [oidc_provider.likeness(target) for target in node_targets.values()]
     rows += [keycloak.likeness(target) for target in keycloak_targets.values()]
-    targets = [*node_targets.values(), *keycloak_targets.values()]
+    rows += [zitadel_oidc.likeness(target) for target in go_targets.values()]
+    targets = [*node_targets.values(), *keycloak_targets.values(), *go_targets.values()]
     for likeness, target in zip(rows, targets, strict=True):
         assert all(likeness.rows().values())
         assert likeness.signature.startswith(target.expected.algorithm)
@@ -129,6 +163,26 @@ def test_exchange_bodies_are_distinct(
         )  # fmt: skip
     assert {form["grant_type"][0] for form in forms} == {GRANT}
     assert {form["resource"][0] for form in forms} == {"https://api.example.com/es256"}
+
+
+def test_its_own_tokens_are_shown_to_zitadel(
+    go_targets: dict[str, TokenEndpoint], tokens: SubjectTokens
+) -> None:
+    """The Go example trusts itself alone: each subject token is of its issuer and key, and new."""
+    bodies = go_targets["jwt-to-rs256"].bodies(MANY)
+    forms = [parse_qs(body.decode(), strict_parsing=True) for body in bodies]
+    key = judge.PyJWK(tokens.public_jwks()["keys"][0])
+    shown = [
+        judge.decode(
+            form["subject_token"][0], key, algorithms=["RS256"], audience=zitadel_oidc.CLIENT,
+            issuer=f"{URL}/", options={"require": ["exp", "iat", "sub", "jti"]},
+        )
+        for form in forms
+    ]  # fmt: skip
+    assert len({claims["jti"] for claims in shown}) == MANY
+    assert len({claims["sub"] for claims in shown}) == MANY
+    assert {form["subject_token_type"][0] for form in forms} == {ACCESS_TOKEN}
+    assert {form["audience"][0] for form in forms} == {zitadel_oidc.AUDIENCE}
 
 
 def test_other_bodies_say_who_asks(keycloak_targets: dict[str, TokenEndpoint]) -> None:
@@ -156,6 +210,33 @@ def test_lock_file_pins_without_addresses() -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+\S*", entry["version"]), path
         assert entry["integrity"].startswith("sha512-"), path
         assert "resolved" not in entry, path
+
+
+def test_go_module_is_pinned() -> None:
+    """What Go builds is one version of the module, with a hash for it and all that it needs."""
+    module = (zitadel_oidc.SOURCE / "go.mod").read_text()
+    assert f"require github.com/zitadel/oidc/v3 v{zitadel_oidc.VERSION}\n" in module
+    assert "go {}.{}.".format(*zitadel_oidc.LEAST_GO) in module
+    assert "replace" not in module
+    sums = [line.split() for line in (zitadel_oidc.SOURCE / "go.sum").read_text().splitlines()]
+    hashed = {(name, version) for name, version, _ in sums}
+    needed = re.findall(r"^(?:require |\t)(\S+) (v\S+)", module, re.MULTILINE)
+    assert needed
+    for name, version in needed:
+        assert {(name, version), (name, f"{version}/go.mod")} <= hashed, name
+    assert all(digest.startswith("h1:") for _, _, digest in sums)
+
+
+def test_go_runs_once(tmp_path: Path, programs: Callable[[str, str], None]) -> None:
+    """A program that was built is not built again; one whose modules did not come is."""
+    cache, ran = tmp_path / "cache", tmp_path / "ran"
+    programs("go", f'echo "$1" >> {ran}; echo no proxy; exit 1')
+    with pytest.raises(PeerFailed, match="go mod download failed: no proxy"):
+        ZitadelOidc().install(cache)
+    programs("go", f'echo "$1" >> {ran}')
+    ZitadelOidc().install(cache)
+    ZitadelOidc().install(cache)
+    assert ran.read_text().split() == ["mod", "mod", "build"]
 
 
 def test_npm_runs_once(tmp_path: Path, programs: Callable[[str, str], None]) -> None:
@@ -232,7 +313,7 @@ def test_a_peer_answers_and_refuses(peer: Peer, tmp_path: Path) -> None:
     """Each request of a peer is answered well, each time by another token; a forgery is refused."""
     if said := peer.missing():
         pytest.skip(said)
-    peer.install(CACHE)
+    _install(peer)
     with peer.running(CACHE, tmp_path) as loaded:
         for name, one in loaded.items():
             assert all(_state(pid) not in ("gone", "Z") for pid in one.processes.values())
@@ -246,6 +327,17 @@ def test_a_peer_answers_and_refuses(peer: Peer, tmp_path: Path) -> None:
                 _refuses_forgeries(one.target.url, dict(one.target.head), body)
         processes = [pid for one in loaded.values() for pid in one.processes.values()]
     assert all(_state(pid) in ("gone", "Z") for pid in processes)
+
+
+def _install(peer: Peer) -> None:
+    """Skips where no Go module proxy answers; a module that is not the pinned one fails."""
+    try:
+        peer.install(CACHE)
+    except PeerFailed as failure:
+        said = str(failure)
+        if said.startswith(f"{zitadel_oidc.DOWNLOAD} failed") and "does NOT match" not in said:
+            pytest.skip(said)
+        raise
 
 
 def _refuses_forgeries(url: str, head: dict[str, str], body: bytes) -> None:
