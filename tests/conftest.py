@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from tests.support.planted import Planted
 # Else every process that a test starts compiles all of our source anew, which takes it a third of
 # a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell that started us in the background had SIGINT ignored; asyncio sets it back to this after
+# its first handler, and what is started before and after would differ.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE_SECONDS = 10.0
 
