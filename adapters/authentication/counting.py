@@ -88,19 +88,20 @@ class Naming:
         self._shared = [ipaddress.ip_network(each, strict=False) for each in shared_addresses]
         self._remembered = lru_cache(maxsize=MAX_REMEMBERED)(self._keys)
 
-    def keys(self, realm: str, account: str | None, address: str | None) -> Keys:
+    def keys(self, realm: str, account: str | None, address: str | None, what: str = "") -> Keys:
         """``account`` is a name as it was typed, ``address`` that of a client, or the name of a
-        requester that has none."""
-        return self._remembered(realm, account, address)
+        requester that has none. ``what`` is guessed at, if it is counted by itself: then the
+        address is not, which is counted along with all else."""
+        return self._remembered(realm, account, address, what)
 
-    def _keys(self, realm: str, account: str | None, address: str | None) -> Keys:
+    def _keys(self, realm: str, account: str | None, address: str | None, what: str) -> Keys:
         place, shared = self._place(address)
         name = "" if account is None else folded(account)
         return Keys(
-            pair=self._digest("pair", realm, name, place),
-            account=self._digest("account", realm, name),
-            newcomers=self._digest("newcomers", realm, name),
-            address=None if shared else self._digest("address", realm, place),
+            pair=self._digest(what + "pair", realm, name, place),
+            account=self._digest(what + "account", realm, name),
+            newcomers=self._digest(what + "newcomers", realm, name),
+            address=None if shared or what else self._digest("address", realm, place),
             named=account is not None,
         )
 

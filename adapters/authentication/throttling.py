@@ -26,7 +26,15 @@ from adapters.authentication.counting import (
 )
 from adapters.stores.memory_attempts import MemoryAttempts
 from broker.attempts import AttemptStore, Failure, Tally
-from broker.authentication import Authentication, Evidence, Identity, MoreNeeded, Progress
+from broker.authentication import (
+    PASSWORD_PROMPT,
+    USERNAME_PROMPT,
+    Authentication,
+    Evidence,
+    Identity,
+    MoreNeeded,
+    Progress,
+)
 from broker.errors import AuthenticationFailed, TooManyAttempts, Unavailable
 from broker.model import Secret, User
 from broker.ports import Authenticator, Clock
@@ -38,8 +46,16 @@ FORGIVEN_SECONDS = 60
 """How often a login forgives the failures before it at most: one that succeeds all the time, as
 that of a service does, must not make guesses beside it free."""
 
+CREDENTIALS = frozenset({USERNAME_PROMPT.id, PASSWORD_PROMPT.id})
+CODE = "otp"
+"""What a login by a code says of itself (RFC 8176)."""
+
 MAX_LOGIN_LENGTH = 256
 """How much of a name that was typed goes into the audit."""
+
+CODES = "codes"
+"""Codes are counted by themselves as well: who has the password alone, and a way in that takes no
+code, could otherwise have each login there forgive the guesses at the code."""
 
 SENTENCE = "too many failed logins; wait before trying again"
 
@@ -76,19 +92,28 @@ class Throttling:
         account: str | None,
         address: str | None,
         check: Callable[[], Awaitable[T]],
+        *,
+        what: str = "",
+        forgives: Callable[[T], bool] = lambda _: True,
     ) -> T:
         """What ``check`` returns, unless too much failed before it. ``account`` is the name as it
         was typed, None where there is none; ``address`` that of a client, or a requester's name.
+        ``what`` is counted by itself, and ``forgives`` says whether a success was one of it.
 
         Raises TooManyAttempts, and what ``check`` raises.
         """
+        keys = self._naming.keys(realm, account, address, what)
         try:
-            return await self._guarded(self._naming.keys(realm, account, address), check)
+            return await self._guarded(keys, check, forgives)
         except (AuthenticationFailed, TooManyAttempts) as refusal:
             refusal.login = None if account is None else account[:MAX_LOGIN_LENGTH]
+            if what and isinstance(refusal, TooManyAttempts):
+                refusal.detail = f"{refusal.detail}, {what} alone"
             raise
 
-    async def _guarded(self, keys: Keys, check: Callable[[], Awaitable[T]]) -> T:
+    async def _guarded(
+        self, keys: Keys, check: Callable[[], Awaitable[T]], forgives: Callable[[T], bool]
+    ) -> T:
         admission = await self._admitted(keys)
         counted = self._counted
         try:
@@ -100,7 +125,8 @@ class Throttling:
             raise
         if self._counted != counted:  # guesses that were sent at once passed the look together
             self._judge(admission.judged, self._seen(keys.all))
-        await self._succeeded(admission)
+        if forgives(result):
+            await self._succeeded(admission)
         return result
 
     async def reap(self) -> None:
@@ -231,13 +257,33 @@ class Throttled:
 
         if not _guessable(evidence):
             return await check()
-        address = evidence.address or evidence.requester
-        return await self.throttling.guarded(evidence.realm, account, address, check)
+        realm, address = evidence.realm, evidence.address or evidence.requester
+
+        async def check_code() -> tuple[Identity, str]:
+            return await self.throttling.guarded(
+                realm, account, address, check, what=CODES, forgives=_by_code
+            )
+
+        with_code = account is not None and _has_code(evidence)
+        return await self.throttling.guarded(
+            realm, account, address, check_code if with_code else check
+        )
 
 
 def _guessable(evidence: Evidence) -> bool:
     """Whether something came that people choose, or that is short."""
     return bool(evidence.password or evidence.otp or evidence.answers)
+
+
+def _has_code(evidence: Evidence) -> bool:
+    """Whether something came besides a name and a password."""
+    return bool(evidence.otp or evidence.answers.keys() - CREDENTIALS)
+
+
+def _by_code(found: tuple[Identity, str]) -> bool:
+    """Whether anybody looked at the code: a chain that wants none lets any pass."""
+    identity, _ = found
+    return identity.one_time is not None or CODE in identity.methods
 
 
 def _account(evidence: Evidence, progress: Progress | None) -> str | None:

@@ -20,7 +20,7 @@ from adapters.printable import printable
 from adapters.settings import Settings, load
 from adapters.telemetry import log
 from broker.authentication import Authentication, Evidence, Identity, Prompt
-from broker.errors import Unavailable
+from broker.errors import RemintError, Unavailable
 from broker.model import USERNAME, Secret, TokenType
 from broker.output_options import AuthTarget
 from broker.policy import shown
@@ -28,13 +28,19 @@ from broker.policy import shown
 ACCEPTED, REFUSED, NOT_ASKED = 0, 1, 2
 """The command's exit codes."""
 
+LISTED = {"chain": draft.SERVICE, "module": draft.MODULE}
+HOW_WRITTEN = "service|CHAIN or module|NAME, or as chain/NAME or module/NAME"
+
 
 def try_login(
     username: Annotated[str, typer.Option(help="The name to log in with.")],
     realm: options.Realm = "/",
     target: Annotated[
         str | None,
-        typer.Option(help="service|CHAIN or module|NAME; else the realm's default for the type."),
+        typer.Option(
+            help="service|CHAIN or module|NAME, or chain/NAME or module/NAME as list shows them; "
+            "else the realm's default for the type."
+        ),
     ] = None,
     token_type: Annotated[
         str, typer.Option("--type", help="The type of input whose default is meant.")
@@ -50,17 +56,27 @@ def try_login(
     """Try a login with the modules of the local store, and say what each of them says.
 
     The password is asked for, or read from standard input, a line each: password, code, answers to
-    what modules ask back. Exit code 0: accepted, 1: refused, 2: nobody could be asked.
+    what modules ask back. Exit code 0: accepted, 1: refused, 2: nobody could be asked, or there is
+    no such target.
     """
+    named = _target_of(target) if target is not None else None
     settings = load(config)
     log.configure("error", settings.log.format)
     password = _secret("Password")
     code = _secret("One-time code") if otp else None
-    if settings.store_url == "memory://":
-        raise CallFailed("memory:// keeps no modules; name the settings of a store that does")
-    named = _target_of(target) if target is not None else None
     login = _Login(username, password, code, realm, TokenType(token_type), named)
-    sys.exit(asyncio.run(_test(settings, login, show_attributes=show_attributes)))
+    sys.exit(_tested(settings, login, show_attributes=show_attributes))
+
+
+def _tested(settings: Settings, login: _Login, *, show_attributes: bool) -> int:
+    """The exit code. What keeps a login from being tried at all is no refusal of it."""
+    try:
+        if settings.store_url == "memory://":
+            raise CallFailed("memory:// keeps no modules; name the settings of a store that does")
+        return asyncio.run(_test(settings, login, show_attributes=show_attributes))
+    except (CallFailed, RemintError, *bootstrap.REFUSALS) as error:
+        print("\n".join(map(printable, f"remint: {error}".split("\n"))), file=sys.stderr)
+        return NOT_ASKED
 
 
 class _Login:
@@ -124,9 +140,11 @@ def _resolved(directory: AuthenticationDirectory, login: _Login) -> AuthTarget:
 
 
 def _target_of(text: str) -> AuthTarget:
-    found = draft.target_of(text)
+    """A target as settings write it, or a row as ``remint auth list`` prints it."""
+    part, _, name = text.partition("/")
+    found = AuthTarget(LISTED[part], name) if part in LISTED and name else draft.target_of(text)
     if found is None:
-        raise typer.BadParameter("write the target as service|CHAIN or module|NAME")
+        raise typer.BadParameter(f"write the target as {HOW_WRITTEN}")
     return found
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters import codec
-from adapters.authentication.draft import MODULE, SERVICE
+from adapters.authentication.draft import SERVICE
 from adapters.authentication.steps import Step, Steps
 from adapters.authentication.trial import links_of
 from adapters.components import Components
-from adapters.http import callbacks, login_evidence
+from adapters.http import callbacks, login_evidence, login_query
 from adapters.http.call import Call, Reply
 from adapters.http.encoded_word import decoded
 from broker.authentication import (
@@ -41,7 +41,8 @@ LOCAL = "DataStore"
 """What AM calls the module that asks its own users for their passwords."""
 
 AUTH_ID = "authId"
-MAX_TARGET_LENGTH = 256
+SUCCESSFUL = "Authentication Successful"
+"""AM's word for a login that opened no session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Authenticate:
         username, password = _said(call, USERNAME_HEADER), _said(call, PASSWORD_HEADER)
         if (username is None) != (password is None):
             raise AccessDenied(f"log in with the headers {USERNAME_HEADER} and {PASSWORD_HEADER}")
-        chosen = self._chosen(realm, _named(call))
+        chosen = self._chosen(realm, login_query.target(call))
         secret = None if password is None else Secret(password)
         return await self._asked(call, realm, chosen, username, secret, {}, None)
 
@@ -88,11 +89,11 @@ class Authenticate:
         if not isinstance(auth_id, str):
             raise InvalidRequest("authId is the string that came with the callbacks")
         opened = self._steps.open(auth_id, realm, now)
-        step, named = opened.step, _named(call)
-        if named is not None and _text(named) != step.target:
+        step, named = opened.step, login_query.target(call)
+        if named is not None and login_query.text(named) != step.target:
             raise AuthenticationFailed(FAILED, detail="the authId is of another chain or module")
         try:
-            chosen = self._chosen(realm, _target(step.target))
+            chosen = self._chosen(realm, login_query.read(step.target))
         except InvalidRequest as gone:
             raise AuthenticationFailed(FAILED, detail=gone.sentence) from None
         if chosen.name != step.target:
@@ -133,14 +134,21 @@ class Authenticate:
                 raise
             return await self._challenged(call, refusal, challenge, {})
         call.attempt.principal = session.account
-        headers = {"Set-Cookie": self._cookie(session)}
+        body, headers = await self._opened(session, wanted=login_query.wants_session(call))
         proof = evidence.answer_headers.get(CHALLENGE, "")
         if " " in proof:  # else it asks for what is not needed any more
             headers[CHALLENGE] = proof
-        return Reply(
-            {"tokenId": session.id.reveal(), "successUrl": AFTER_LOGIN, "realm": realm},
-            headers=headers,
-        )
+        return Reply({**body, "successUrl": AFTER_LOGIN, "realm": realm}, headers=headers)
+
+    async def _opened(
+        self, session: Session, *, wanted: bool
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """What the caller hears of the session, in body and head. One that is not wanted ends
+        before its id is told to anybody: all that a login is refused for was looked at by then."""
+        if not wanted:
+            await self._sessions.end(session.id)
+            return {"message": SUCCESSFUL}, {}
+        return {"tokenId": session.id.reveal()}, {"Set-Cookie": self._cookie(session)}
 
     async def _session(
         self, call: Call, chosen: Chosen, evidence: Evidence, progress: Progress | None
@@ -195,8 +203,8 @@ class Authenticate:
                 )
         named = named or default
         if named is None or target is None:
-            return Chosen("" if named is None else _text(named), None)
-        return Chosen(_text(named), target)
+            return Chosen("" if named is None else login_query.text(named), None)
+        return Chosen(login_query.text(named), target)
 
     def _cookie(self, session: Session) -> str:
         secure = "; Secure" if self._http.tls != "off" else ""
@@ -208,28 +216,6 @@ def _said(call: Call, header: str) -> str | None:
     """What AM's clients write in plain ASCII, in UTF-8, or as encoded words."""
     given = call.header(header)
     return None if given is None else decoded(given)
-
-
-def _named(call: Call) -> AuthTarget | None:
-    """The target in the query. Raises InvalidRequest."""
-    kind, name = call.query.get("authIndexType"), call.query.get("authIndexValue")
-    if not kind and not name:
-        return None
-    if kind not in (SERVICE, MODULE) or not name or len(name) > MAX_TARGET_LENGTH:
-        raise InvalidRequest(
-            "name a chain or a module: authIndexType=service or module, and authIndexValue=NAME"
-        )
-    return AuthTarget(kind, name)
-
-
-def _text(named: AuthTarget) -> str:
-    return f"{named.index_type}|{named.index_value}"
-
-
-def _target(text: str) -> AuthTarget | None:
-    """Back from ``_text``."""
-    kind, _, name = text.partition("|")
-    return AuthTarget(kind, name) if text else None
 
 
 def _stage(target: Authentication | None, progress: Progress) -> str:

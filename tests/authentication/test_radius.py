@@ -260,3 +260,12 @@ async def test_a_server_with_another_secret_is_none(server: FreeRadius, tmp_path
         assert (await login(made, "alice")).name == "alice"
         with pytest.raises(Unavailable):
             await login(radius(tmp_path, other, timeout=1), "alice")
+
+
+async def test_another_secret(server: FreeRadius, tmp_path: Path) -> None:
+    """A server that drops what was made with another secret is one that cannot be asked; the audit
+    says what to look at."""
+    made = radius(tmp_path, server, secret="a secret that nobody shares", timeout=1)
+    with pytest.raises(Unavailable) as down:
+        await login(made, "alice")
+    assert "its clients, with this secret" in str(down.value.detail)

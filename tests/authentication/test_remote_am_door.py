@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.authentication import am_server
+from tests.authentication.administering import administers
 from tests.authentication.pages import snippets
 from tests.http import judges
 from tests.support import door as doors
@@ -112,7 +113,8 @@ async def test_an_am_that_is_gone(tmp_path: Path, planted: Planted) -> None:
 
 
 async def test_the_page_works(tmp_path: Path, planted: Planted) -> None:
-    """The example of the page, with another address, checks passwords and sessions."""
+    """The example of the page, with another address, checks passwords and sessions, and leaves
+    this broker's administrators their way in, of whose passwords the AM hears nothing."""
     (text,) = snippets("auth-remote-am.md")
     async with am_server.serving() as am:
         am.sessions["a-session"] = "alice"
@@ -124,3 +126,6 @@ async def test_the_page_works(tmp_path: Path, planted: Planted) -> None:
                 told = await opened.translate(each, ID_TOKEN)
                 token = await judges.id_token(opened, told.body["issued_token"], "RS256")
                 assert token.claims["email"] == "alice@am.example"
+            asked = len(am.calls)
+            await administers(opened)
+            assert len(am.calls) == asked

@@ -111,6 +111,17 @@ def test_login_is_explained(words: Remint) -> None:
     assert tried(words, "--show-attributes")[1].splitlines()[-1] == "  mail: w@example.org"
 
 
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [("module/words", "module|words"), ("module/DataStore", "module|DataStore"),
+     ("chain/two", "service|two")],
+)  # fmt: skip
+def test_targets_as_list_prints_them(words: Remint, listed: str, written: str) -> None:
+    """What ``auth list`` prints in front of a row is a target too."""
+    told = tried(words, "--target", listed)[1]
+    assert told.splitlines()[0] == f"target {written} in /"
+
+
 def test_refused_login_is_explained(words: Remint) -> None:
     """A refused login says which module refused it and why, and ends with exit code 1."""
     code, out = tried(words, "--target", "service|two", given="wrong\n")
@@ -150,14 +161,17 @@ def test_own_users(remint: Remint) -> None:
     ("options", "words"),
     [
         (("--target", "staff"), "service|CHAIN"),
+        (("--target", "default/USERNAME"), "chain/NAME"),
+        (("--target", "chain/"), "chain/NAME"),
+        (("--target", "chain/nope"), "no authentication chain called nope"),
         (("--target", "module|nope"), "no authentication module called nope"),
         (("--realm", "/nowhere"), "no realm /nowhere"),
         (("--type", "KERBEROS"), "add --target"),
     ],
 )
 def test_targets_that_are_not_there(remint: Remint, options: tuple[str, ...], words: str) -> None:
-    """What cannot be tried is said in a sentence, and is no refusal of a login."""
+    """What cannot be tried is said in a sentence, and is no refusal of a login: exit code 2."""
     done = remint("auth", "test", "--username", "alice", *options, given="x\n")
-    assert done.code in (1, 2)
+    assert done.code == 2
     assert words in " ".join(done.err.replace("│", " ").split())
     assert "refused" not in done.out

@@ -90,7 +90,8 @@ ENVELOPE = Section(
         supported(
             "`/json/authenticate` step by step",
             "`authId` and `callbacks` (name and password callbacks) until all is known; "
-            "`authIndexType` `service` and `module`.",
+            "`authIndexType` `service` and `module`, also as `service=` and `module=`; "
+            "`noSession`.",
             Asked("POST", "/json/authenticate", 200, members=("authId", "callbacks")),
             tested(
                 "authentication/authenticate/test_authenticate::test_what_a_login_asks",

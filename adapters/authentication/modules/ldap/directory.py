@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ AMBIGUOUS = 2
 """As many entries as are asked for: two are too many already."""
 
 _FOUND = (Code.SUCCESS, Code.NO_SUCH_OBJECT)
+_log = logging.getLogger(__name__)
 
 
 class Truncated(Exception):
@@ -47,6 +49,7 @@ class Directory:
         self._servers = Servers([self._server(address) for address in options.servers])
         self._turns = asyncio.Semaphore(MAX_LOGINS)
         self._waiting = 0
+        self._not_shown: set[str] = set()  # search bases
 
     async def turn(self, deadline: float) -> None:
         """Wait until a login may be checked; ``done`` gives the turn back. Raises Unavailable."""
@@ -151,8 +154,27 @@ class Directory:
             raise AuthenticationFailed(FAILED, detail=str(odd)) from None
         if result.code == Code.SIZE_LIMIT:
             raise Truncated
+        if result.code == Code.REFERRAL:
+            self._check_elsewhere(place)
+            return []
         if result.code not in _FOUND:
             raise Unable(f"a search failed (result code {result.code})")
+        if result.code == Code.NO_SUCH_OBJECT:
+            self._note_not_shown(place.base)
         if not all(entry.dn.strip() for entry in entries):
             raise Lost("it found an entry without a name")
         return entries
+
+    def _check_elsewhere(self, place: Place) -> None:
+        """Nobody follows a referral. Who types a name that leads to one is nobody of this
+        directory; where settings lead there, nobody can be asked. Raises Unable."""
+        if place.scope != Scope.BASE or place.base in self._options.bases:
+            raise Unable(f"it refers to another directory for {place.base}, which is not followed")
+
+    def _note_not_shown(self, base: str) -> None:
+        """Once for each: a base that is misspelt, or hidden from the broker's own account, looks
+        like a directory in which there is nobody. A login may be a base too (``dn``); that is not
+        for the log."""
+        if base in self._options.bases and base not in self._not_shown:
+            self._not_shown.add(base)
+            _log.warning("the directory shows the broker no entry %s, a search base", base)

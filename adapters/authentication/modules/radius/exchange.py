@@ -16,6 +16,9 @@ MAX_DROPPED = 1000
 """So many datagrams that are no answer, and we stop listening."""
 
 
+UNHEARD = "did not answer: is this broker one of its clients, with this secret?"
+"""A server drops what comes from others, and what was made with another secret, without a word."""
+
 FIRST_WAIT_SECONDS = 1.0
 """Until a request is sent again; twice as long each time after that (RFC 5080, section 2.2.1)."""
 
@@ -71,7 +74,7 @@ async def asked(
     finally:
         transport.close()
     if not ears.answer.done():
-        raise Silent("did not answer")
+        raise Silent("did not answer" if dropped else UNHEARD)
     told = ears.answer.result()
     if isinstance(told, Silent):
         raise told

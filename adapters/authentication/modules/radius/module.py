@@ -17,6 +17,7 @@ from adapters.authentication.modules.radius.addresses import Address
 from adapters.authentication.modules.radius.attributes import PROMPT, USER_NAME
 from adapters.authentication.modules.radius.configuration import Configuration, Use
 from adapters.authentication.modules.radius.packets import (
+    MAX_PACKET_BYTES,
     MAX_PASSWORD_BYTES,
     MAX_VALUE_BYTES,
     Answer,
@@ -25,6 +26,7 @@ from adapters.authentication.modules.radius.packets import (
 )
 from adapters.authentication.modules.radius.servers import Manner, Servers
 from adapters.authentication.modules.subjects import Subjects, is_name
+from adapters.authentication.modules.told import told
 from adapters.telemetry.metrics import Metrics
 from broker.authentication import (
     FAILED,
@@ -94,7 +96,7 @@ class RadiusModule:
         if answer.code is Code.CHALLENGE:
             raise self._more(turn, answer, server)
         if answer.code is Code.REJECT:
-            raise AuthenticationFailed(FAILED, detail=_refused(server, answer))
+            raise AuthenticationFailed(FAILED, detail=_refused(server, answer, evidence))
         return await self._identity(turn, answer, known)
 
     async def close(self) -> None:
@@ -189,6 +191,8 @@ def _password(secret: Secret) -> bytes:
     return data
 
 
-def _refused(server: Address, answer: Answer) -> str:
-    said = answer.message(MAX_TOLD_LENGTH)
+def _refused(server: Address, answer: Answer, evidence: Evidence) -> str:
+    secrets = (evidence.password, evidence.otp, *evidence.answers.values())
+    sent = (evidence.username or "", *(each.reveal() for each in secrets if each is not None))
+    said = told(answer.message(MAX_PACKET_BYTES), MAX_TOLD_LENGTH, sent)
     return f"{server} refused{f' ({said})' if said else ''}"

@@ -6,15 +6,15 @@ A redirect would send a password wherever the other side likes, so there is none
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import orjson
 
+from adapters.authentication.modules.told import told
 from adapters.nearness import Resolver, why
-from adapters.printable import printable
 from broker.authentication import FAILED
 from broker.errors import AuthenticationFailed, Unavailable
 
@@ -61,9 +61,9 @@ class Client:
         status, data = await self._sent(call)
         found = _object(data)
         if status in REFUSALS:
-            raise AuthenticationFailed(FAILED, detail=f"it answered {status}{_said(found)}")
+            raise AuthenticationFailed(FAILED, detail=f"it answered {status}{_said(found, call)}")
         if status != 200:
-            raise down(f"it answered {status}{_said(found)}")
+            raise down(f"it answered {status}{_said(found, call)}")
         if found is None:
             raise down("its answer is not a JSON object")
         return found
@@ -83,12 +83,12 @@ class Client:
                 headers=call.head,
                 allow_redirects=False,
             ) as response:
-                told = bytearray()
+                read = bytearray()
                 async for chunk in response.content.iter_any():
-                    told += chunk
-                    if len(told) > MAX_ANSWER_BYTES:
+                    read += chunk
+                    if len(read) > MAX_ANSWER_BYTES:
                         raise down(f"its answer is over {MAX_ANSWER_BYTES} bytes")
-                return response.status, bytes(told)
+                return response.status, bytes(read)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise down(why(error)) from None
 
@@ -130,7 +130,27 @@ def _object(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _said(found: Mapping[str, Any] | None) -> str:
-    """The message of a CREST error, cut and printable."""
+def _said(found: Mapping[str, Any] | None, call: Call) -> str:
+    """The message of a CREST error, as far as it is fit for the audit."""
     message = found.get("message") if found is not None else None
-    return f" ({printable(message)[:MAX_TOLD_LENGTH]})" if isinstance(message, str) else ""
+    if not isinstance(message, str):
+        return ""
+    return f" ({told(message, MAX_TOLD_LENGTH, _sent(call))})"
+
+
+def _sent(call: Call) -> Iterator[str]:
+    """What a call holds that somebody typed, or that lets somebody in."""
+    for value in call.head.values():
+        yield value
+        yield value.partition("=")[2]  # of a cookie
+    yield from _answers(call.body)
+
+
+def _answers(body: Any) -> Iterator[str]:
+    """What callbacks were answered with. Those that ask nothing are in whatever shape the AM gave
+    them."""
+    for callback in body.get("callbacks", ()) if isinstance(body, Mapping) else ():
+        inputs = callback.get("input")
+        for each in inputs if isinstance(inputs, list) else ():
+            if isinstance(each, Mapping) and isinstance(each.get("value"), str):
+                yield each["value"]
