@@ -38,6 +38,7 @@ from adapters.stores.redis_schema import (
     check_functions,
     load_functions,
     recognise,
+    refuse_part_of_cluster,
 )
 from adapters.stores.redis_sessions import RedisSessions
 from adapters.stores.redis_tokens import RedisTokens
@@ -56,8 +57,8 @@ __all__ = ["is_redis", "load_functions", "open_redis", "stores_on"]
 async def open_redis(url: str, wrappers: Sequence[KeyWrapper], terms: Terms = NO_TERMS) -> Stores:
     """The stores behind a URL of Redis (``redis_urls`` lists the kinds).
 
-    Raises ValueError for a URL it cannot read, FunctionsMissing, ForeignStore, SchemaTooNew,
-    StoreEmptied, StoreTooWeak, and Unavailable if Redis cannot be reached.
+    Raises ValueError for a URL it cannot read, InCluster, FunctionsMissing, ForeignStore,
+    SchemaTooNew, StoreEmptied, StoreTooWeak, and Unavailable if Redis cannot be reached.
     """
     link = link_to(url, terms.wait_replicas)
     guard, cancels = Guard(), RecentCancels()
@@ -71,6 +72,7 @@ async def open_redis(url: str, wrappers: Sequence[KeyWrapper], terms: Terms = NO
     try:
         if terms.expected is not None:
             await refuse_emptied(guard, commands)
+        await refuse_part_of_cluster(link)
         await _ensure_functions(link, url)
         durability = await looked_at(link, terms.wait_replicas)
         refuse_weak(durability, terms)

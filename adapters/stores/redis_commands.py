@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from adapters.stores.redis_links import Link, Unwelcome, touch
 from adapters.stores.redis_wire import Outcome
@@ -39,6 +39,11 @@ MAX_WAITING = 4096
 """Calls handed in and not yet answered."""
 
 MAX_DETAIL_LENGTH = 200
+
+UNLOADED = (
+    "redis: Function not found: those of another revision were loaded over them; an administrator "
+    "loads these again with: remint store load-functions URL"
+)
 
 
 @dataclass(slots=True)  # not frozen, which would take three times as long to make
@@ -222,5 +227,7 @@ def unavailable(error: BaseException) -> Unavailable:
     """What a caller hears when Redis fails or refuses; the cause is for the audit."""
     if isinstance(error, Unwelcome):
         return Unavailable(str(error), detail=f"redis: {type(error).__name__}")
+    if isinstance(error, ResponseError) and "Function not found" in str(error):
+        return Unavailable("the store lacks functions that this broker needs", detail=UNLOADED)
     text = f"redis: {type(error).__name__}: {error}"
     return Unavailable("the store cannot be reached", detail=text[:MAX_DETAIL_LENGTH])

@@ -183,10 +183,12 @@ local function claim(keys, args)
     end
     return {'answer', known[5]}
   end
-  -- A lease from beyond one lease's length means that the clock went back: it proves nothing.
+  -- A lease from beyond one lease's length means that the clock went back: it proves nothing. For
+  -- its own owner it means as well that this call was overtaken by its repetition: the epoch stays.
   local epoch, leased_until = tonumber(known[2]), tonumber(known[3])
-  if leased_until > tonumber(now) and leased_until <= tonumber(lease_until) then
-    if known[7] ~= epoch .. ' ' .. owner then
+  local own = known[7] == epoch .. ' ' .. owner
+  if leased_until > tonumber(now) and (own or leased_until <= tonumber(lease_until)) then
+    if not own then
       return {'busy'}
     end
   else

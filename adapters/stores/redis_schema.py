@@ -33,6 +33,10 @@ FUNCTIONS_REVISION = 4
 FUNCTIONS_FILE = "redis_functions.lua"
 LOAD_SECONDS = 10.0
 LOAD_COMMAND = "remint store load-functions URL"
+LIBRARY = f"remint_{SCHEMA_VERSION}"
+
+CLUSTER_MODE = b"cluster_enabled:1"
+"""In what ``INFO cluster`` says."""
 
 
 class FunctionsMissing(StoreRefused):
@@ -43,9 +47,13 @@ class FunctionsDiffer(FunctionsMissing):
     """Redis has another revision of them; which of the two is newer is for people to say."""
 
 
+class InCluster(StoreRefused):
+    """The URL names one server of a cluster, as if it were all there is."""
+
+
 def function(name: str) -> str:
     """The full name of a function of ours."""
-    return f"remint_{SCHEMA_VERSION}_{name}"
+    return f"{LIBRARY}_{name}"
 
 
 async def load_functions(url: str) -> list[str]:
@@ -56,12 +64,13 @@ async def load_functions(url: str) -> list[str]:
     what an acknowledged write is worth are noted in the store.
 
     Raises ValueError for a URL it cannot read, and Unavailable if Redis cannot be reached or
-    refuses.
+    refuses; FunctionsDiffer, and loads nothing, where the functions of a newer version are.
     """
     link = link_to(url)
     source = resources.files("adapters.stores").joinpath(FUNCTIONS_FILE).read_text("utf-8")
     try:
         async with asyncio.timeout(LOAD_SECONDS):
+            await _refuse_newer(link)
             for reply in await link.everywhere("FUNCTION", "LOAD", "REPLACE", source):
                 if isinstance(reply, Exception):
                     raise unavailable(reply)
@@ -72,6 +81,26 @@ async def load_functions(url: str) -> list[str]:
     finally:
         await link.close()
     return sorted({warning for user in users for warning in _warnings(user)})
+
+
+async def _refuse_newer(link: Link) -> None:
+    """Brokers that use newer functions would find some of them gone, and could issue nothing."""
+    for reply in await _revisions(link):
+        if isinstance(reply, int) and reply > FUNCTIONS_REVISION:
+            raise FunctionsDiffer(
+                f"Redis has revision {reply} of the functions, which newer brokers need, and these "
+                f"are revision {FUNCTIONS_REVISION}: nothing was loaded. To go back to this "
+                f"version, end the newer brokers, run FUNCTION DELETE {LIBRARY} in Redis, and load "
+                "again"
+            )
+
+
+async def _revisions(link: Link) -> list[object]:
+    """What each server has, or the error that it answers. Raises RedisError or OSError."""
+    try:
+        return await link.everywhere("FCALL", function("revision"), 0)
+    except ResponseError as error:
+        return [error]
 
 
 def _warnings(default_user: object) -> list[str]:
@@ -91,13 +120,33 @@ def _warnings(default_user: object) -> list[str]:
     ]
 
 
+async def refuse_part_of_cluster(link: Link) -> None:
+    """A server in cluster mode takes no call with keys of two slots, even if it has all slots.
+
+    Raises InCluster, or Unavailable if Redis cannot be reached. Where this user may not ask,
+    nothing is known and nothing refused.
+    """
+    if not link.ordered:
+        return
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            replies = await link.everywhere("INFO", "cluster")
+    except ResponseError:
+        return
+    except (RedisError, OSError) as error:
+        raise unavailable(error) from error
+    if any(isinstance(reply, bytes) and CLUSTER_MODE in reply for reply in replies):
+        raise InCluster(
+            "this Redis is in cluster mode: let store.url begin with redis+cluster:// "
+            "(rediss+cluster:// with TLS), even if there is one server"
+        )
+
+
 async def check_functions(link: Link) -> None:
     """Raises FunctionsMissing, or Unavailable if Redis cannot be reached."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
-            replies = await link.everywhere("FCALL", function("revision"), 0)
-    except ResponseError as error:
-        replies = [error]
+            replies = await _revisions(link)
     except (RedisError, OSError) as error:
         raise unavailable(error) from error
     for reply in replies:
@@ -109,10 +158,17 @@ async def check_functions(link: Link) -> None:
         if isinstance(reply, Exception):
             raise unavailable(reply)
         if reply != FUNCTIONS_REVISION:
-            raise FunctionsDiffer(
-                f"Redis has revision {reply} of the functions and this broker needs "
-                f"{FUNCTIONS_REVISION}; an administrator loads them with: {LOAD_COMMAND}"
-            )
+            raise FunctionsDiffer(_differing(reply))
+
+
+def _differing(revision: object) -> str:
+    """Loading those of an older broker would take theirs from the newer ones."""
+    told = (
+        f"Redis has revision {revision} of the functions and this broker needs {FUNCTIONS_REVISION}"
+    )
+    if isinstance(revision, int) and revision > FUNCTIONS_REVISION:
+        return f"{told}: it is older than they are; start the newer version in its place"
+    return f"{told}; an administrator loads them with: {LOAD_COMMAND}"
 
 
 class MetaCell:

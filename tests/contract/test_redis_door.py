@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from adapters.stores import ForeignStore, SchemaTooNew, Stores, open_stores
 from adapters.stores.redis import load_functions
 from adapters.stores.redis_keys import META
-from adapters.stores.redis_schema import SCHEMA_VERSION, FunctionsMissing
+from adapters.stores.redis_schema import FUNCTIONS_REVISION, SCHEMA_VERSION, FunctionsMissing
 from broker.errors import Unavailable
 from broker.model import Secret
 from broker.testing import (
@@ -51,16 +51,52 @@ async def test_missing_functions_are_refused(redis: RedisServer) -> None:
 
 
 async def test_functions_of_another_revision_are_refused(redis: RedisServer) -> None:
-    """Functions of our name with other contents are not used."""
-    redis.cli(
-        "FUNCTION",
-        "LOAD",
-        "REPLACE",
-        "#!lua name=remint_2\nredis.register_function('remint_2_revision', "
-        "function() return 7 end)",
-    )
-    with pytest.raises(FunctionsMissing, match=r"revision 7.*remint store load-functions"):
+    """Functions of our name with other contents are not used; the sentence says which side is to
+    be replaced."""
+    redis.cli("FUNCTION", "LOAD", "REPLACE", _library(7))
+    with pytest.raises(FunctionsMissing, match=r"revision 7.*start the newer version"):
         await open_stores(redis.url, ROOT)
+    redis.cli("FUNCTION", "LOAD", "REPLACE", _library(FUNCTIONS_REVISION - 1))
+    with pytest.raises(FunctionsMissing, match=r"revision \d.*remint store load-functions"):
+        await open_stores(redis.url, ROOT)
+
+
+async def test_newer_functions_are_not_replaced(redis: RedisServer) -> None:
+    """Loading does not take from newer brokers what they run on, and says how to go back to this
+    version; once that was done, or over older functions, it loads."""
+    newer = FUNCTIONS_REVISION + 1
+    redis.cli("FUNCTION", "LOAD", "REPLACE", _library(newer))
+    with pytest.raises(FunctionsMissing, match=r"nothing was loaded.*FUNCTION DELETE remint_2"):
+        await load_functions(redis.administrator_url)
+    assert _revision(redis) == newer
+    redis.cli("FUNCTION", "DELETE", "remint_2")
+    for _ in range(2):
+        await load_functions(redis.administrator_url)
+        assert _revision(redis) == FUNCTIONS_REVISION
+        redis.cli("FUNCTION", "LOAD", "REPLACE", _library(FUNCTIONS_REVISION - 1))
+
+
+async def test_functions_that_vanish_are_named(redis: RedisServer, stores: Stores) -> None:
+    """A broker that runs while others' functions are loaded over its own says so, with the command
+    that mends it, and goes on as soon as that was done."""
+    redis.cli("FUNCTION", "LOAD", "REPLACE", _library(FUNCTIONS_REVISION - 1))
+    with pytest.raises(Unavailable, match="lacks functions") as raised:
+        await issue(stores, "a")
+    assert "remint store load-functions" in str(raised.value.detail)
+    await load_functions(redis.administrator_url)
+    await issue(stores, "a")
+
+
+def _library(revision: int) -> str:
+    """Functions of our name with other contents."""
+    return (
+        "#!lua name=remint_2\nredis.register_function{function_name='remint_2_revision', "
+        f"callback=function() return {revision} end, flags={{'no-writes'}}}}"
+    )
+
+
+def _revision(redis: RedisServer) -> int:
+    return int(redis.cli("FCALL", "remint_2_revision", "0"))
 
 
 async def test_the_broker_s_user_cannot_load_functions(redis: RedisServer) -> None:

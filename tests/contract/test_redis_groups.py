@@ -12,7 +12,7 @@ import pytest
 
 from adapters.stores import Stores, open_stores
 from adapters.stores.redis import load_functions
-from adapters.stores.redis_schema import FunctionsMissing
+from adapters.stores.redis_schema import FunctionsMissing, InCluster
 from broker.errors import Unavailable
 from broker.model import Claim
 from broker.testing import (
@@ -155,6 +155,14 @@ async def test_a_cluster_spreads_requests_and_keeps_each_in_one_slot() -> None:
             assert requests == {
                 key.removesuffix(":token") for key in keys if key.endswith(":token")
             }
+
+
+async def test_one_server_of_a_cluster_is_no_store() -> None:
+    """A URL that names it as if it were alone is refused with the one that is needed."""
+    with running_cluster(documented_cluster_rules()) as cluster:
+        await load_functions(cluster.administrator_url)
+        with pytest.raises(InCluster, match=r"redis\+cluster://"):
+            await open_stores(cluster.servers[0].url, ROOT)
 
 
 async def test_a_server_without_functions_is_found_at_the_door() -> None:

@@ -34,7 +34,7 @@ from tests.support.redis_server import RedisServer, running_redis
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("redis")]
 
-CLAIM, COMMIT, ADD = function("claim"), function("commit"), function("add")
+CLAIM, COMMIT, ISSUE = map(function, ("claim_whole", "commit_whole", "issue_whole"))
 REQUESTERS = pytest.mark.parametrize("requester", ["alice", None], ids=["requester", "stranger"])
 RECOVERY_SECONDS = 0.3
 WAIT_MILLISECONDS = 100
@@ -186,9 +186,10 @@ async def test_f25_redis_is_killed_before_the_commit() -> None:
 
 async def test_without_an_id_an_unknown_outcome_is_503(world: World, proxy: CuttingProxy) -> None:
     """There is nothing to ask by: the record may stay, of a token that nobody holds, and ends."""
-    proxy.cut_at(ADD, applied=True)
+    proxy.cut_at(ISSUE, applied=True)
     with pytest.raises(Unavailable):
         await world.ask(request_id=None)
+    assert proxy.cuts == 1
     record = await _token(world)
     assert await world.store.tokens.reap(record.expires_at) == [record]
 
