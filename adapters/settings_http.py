@@ -20,7 +20,8 @@ class Http(Section):
         default=None,
         ge=1,
         le=settings_values.MAX_PORT,
-        description="Serves /livez, /readyz, /metrics and /asyncapi.json, and port no longer does.",
+        description="Serves /livez, /readyz, /metrics, /openapi.json and /asyncapi.json, and port "
+        "no longer does.",
     )
     management_host: str = Field(
         default="", description="Where management_port listens; empty: at http.host."

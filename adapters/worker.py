@@ -21,6 +21,7 @@ from adapters.bootstrap import Seed
 from adapters.http import management
 from adapters.http.app import FrontDoor
 from adapters.http.listening import Listening
+from adapters.http.openapi.document import Front
 from adapters.running import Broker
 from adapters.settings import Settings
 from adapters.stores import StoreEmptied
@@ -150,8 +151,9 @@ async def _managed(broker: Broker, place: _Place) -> Listening | None:
     """The management port, to the very end: until then it says that this worker is not ready."""
     if place.management is None:
         return None
+    front = Front.of(place.settings.http, place.url)
     listening = Listening(
-        management.Management(broker, place.metrics).application(),
+        management.Management(broker, place.metrics, front).application(),
         max_connections=management.MAX_CONNECTIONS,
         drain_seconds=management.DRAIN_SECONDS,
     )

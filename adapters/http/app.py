@@ -17,6 +17,7 @@ from adapters.http.events import EventStream
 from adapters.http.json_tree import JsonTree
 from adapters.http.listening import DIRECT, Handler
 from adapters.http.management import Health, Management
+from adapters.http.openapi.document import Front
 from adapters.http.places import Places
 from adapters.http.publish import Publish
 from adapters.http.realm_path import of_oauth2
@@ -76,7 +77,8 @@ class FrontDoor:
         app.router.add_get("/events", self._streamed(stream), allow_head=False)
         app.on_shutdown.append(stream.stop)
         if self._settings.management_place is None:
-            Management(self._health, self._components.metrics).add_to(app.router)
+            front = Front.of(self._settings, self._components.url)
+            Management(self._health, self._components.metrics, front).add_to(app.router)
         app[DIRECT] = self._direct
         return app
 

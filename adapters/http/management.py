@@ -1,4 +1,5 @@
-"""``/livez``, ``/readyz``, ``/metrics`` and ``/asyncapi.json``, for those who look after brokers.
+"""``/livez``, ``/readyz``, ``/metrics``, ``/openapi.json`` and ``/asyncapi.json``, for those who
+look after brokers.
 
 They are on the main port, or on ``http.management_port`` alone where that is set. Nobody is asked
 who they are, so nothing there is secret. A management port is plain HTTP, whatever the main one is.
@@ -16,6 +17,8 @@ from adapters.http.asyncapi import describe
 from adapters.http.call import Reply
 from adapters.http.crest_errors import crest_errors
 from adapters.http.metrics import MetricsPage
+from adapters.http.openapi.document import Front
+from adapters.http.openapi.page import OpenApiPage
 from adapters.telemetry.metrics import Metrics
 
 MAX_CONNECTIONS = 100
@@ -38,14 +41,18 @@ class Health(Protocol):
 
 
 class Management:
-    """What one worker tells: of itself, but for the metrics, which are those of all workers."""
+    """What one worker tells: of itself, but for the metrics, which are those of all workers.
 
-    def __init__(self, health: Health, metrics: Metrics) -> None:
+    ``front`` is the front door that it describes.
+    """
+
+    def __init__(self, health: Health, metrics: Metrics, front: Front) -> None:
         self._health = health
         self._page = MetricsPage(metrics, health.unsent_events)
+        self._openapi = OpenApiPage(front)
 
     def application(self) -> web.Application:
-        """With these four paths and no other."""
+        """With these five paths and no other."""
         app = web.Application(middlewares=[crest_errors])
         self.add_to(app.router)
         return app
@@ -54,6 +61,7 @@ class Management:
         router.add_get("/livez", self._live)
         router.add_get("/readyz", self._ready)
         router.add_get("/metrics", self._page.serve)
+        router.add_get("/openapi.json", self._openapi.serve)
         router.add_get("/asyncapi.json", describe)
 
     async def _live(self, _: web.Request) -> web.Response:

@@ -9,5 +9,6 @@
 ``files``       the files in ``docs/schema``; ``python -m adapters.schema`` writes them
 ==============  ==================================================================
 
-All of it is made from the names and limits that the code itself goes by.
+All of it is made from the names and limits that the code itself goes by. What can be asked over
+HTTP is described by ``adapters.http.openapi``.
 """

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from adapters.http.openapi import document as openapi
 from adapters.schema import asyncapi, bodies, files, states
 from tests.clients.compatibility import broken, broken_document
+from tests.clients.front_compatibility import broken_front
 
 BASELINE = Path(__file__).parent / "baseline"
 SCHEMAS = bodies.schemas()
@@ -24,6 +26,8 @@ def test_nothing_was_taken_away(path: Path) -> None:
     before = json.loads(path.read_text())
     if path.name == files.ASYNCAPI:
         assert list(broken_document(before, asyncapi.document())) == []
+    elif path.name == files.OPENAPI:
+        assert list(broken_front(before, openapi.document())) == []
     else:
         name = path.name.removesuffix(".json")
         assert name in SCHEMAS
@@ -69,6 +73,25 @@ DOCUMENT_CHANGES: dict[str, Callable[[Any], object]] = {
         contentType="text/plain"
     ),
 }
+FRONT_CHANGES: dict[str, Callable[[Any], object]] = {
+    "a path is removed": lambda d: d["paths"].pop("/oauth2/jwks"),
+    "a method is removed": lambda d: d["paths"]["/json/keys"].pop("get"),
+    "an action is removed": lambda d: _front(d)["x-actions"].pop("cancel"),
+    "an action gives another body": lambda d: _front(d)["x-actions"]["cancel"].update(
+        responses={"200": {"$ref": "#/components/schemas/answer"}}
+    ),
+    "a parameter is removed": lambda d: _front(d)["parameters"].pop(0),
+    "a parameter is required": lambda d: d["components"]["parameters"]["idempotencyKey"].update(
+        required=True
+    ),
+    "success is another status": lambda d: d["paths"]["/livez"]["get"]["responses"].pop("200"),
+    "a member of a request is required": lambda d: d["components"]["schemas"]["user.put"].update(
+        required=["password"]
+    ),
+    "a member of an answer is removed": lambda d: d["components"]["schemas"]["user"][
+        "properties"
+    ].pop("realm"),
+}
 ADDITIONS: dict[str, Callable[[Any], object]] = {
     "a member": lambda s: s["properties"].update(more={"type": "string"}),
     "a higher limit": lambda s: s["$defs"]["instance"].update(maxLength=4096),
@@ -101,6 +124,14 @@ def test_a_break_of_the_document_is_noticed(change: Callable[[Any], object]) -> 
     assert list(broken_document(asyncapi.document(), changed))
 
 
+@pytest.mark.parametrize("change", FRONT_CHANGES.values(), ids=list(FRONT_CHANGES))
+def test_a_break_of_the_front_door_is_noticed(change: Callable[[Any], object]) -> None:
+    """Something that can no longer be asked over HTTP, or not so, does not pass."""
+    changed = openapi.document()
+    change(changed)
+    assert list(broken_front(openapi.document(), changed))
+
+
 @pytest.mark.parametrize("change", ADDITIONS.values(), ids=list(ADDITIONS))
 def test_an_addition_passes(change: Callable[[Any], object]) -> None:
     """A change that breaks nobody passes."""
@@ -117,6 +148,10 @@ def _confirmation(schema: Any) -> list[str]:
     ]
     found: list[str] = assertion
     return found
+
+
+def _front(document: Any) -> Any:
+    return document["paths"]["/rest-sts/{instance}"]["post"]
 
 
 def _headers(document: Any, message: str) -> Any:

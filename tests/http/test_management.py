@@ -15,7 +15,7 @@ from tests.support import door as doors
 from tests.support.door import ID_TOKEN, Door, session_input
 from tests.support.planted import Planted
 
-PATHS = ("/livez", "/readyz", "/metrics", "/asyncapi.json")
+PATHS = ("/livez", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json")
 
 
 async def _page(door: Door) -> dict[str, float]:

@@ -21,7 +21,7 @@ from tests.support.sockets import accepted, owner
 
 pytestmark = pytest.mark.slow
 
-PATHS = ("/livez", "/readyz", "/metrics", "/asyncapi.json")
+PATHS = ("/livez", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json")
 WORKERS = 2
 IN_FLIGHT = 20
 

@@ -1,0 +1,1 @@
+"""What reads the OpenAPI document in tests, and the schema that it is held to."""
