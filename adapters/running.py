@@ -13,6 +13,7 @@ from adapters.amqp.transport import AmqpTransport
 from adapters.components import Components
 from adapters.events.announcer import Announcer
 from adapters.keys.ring import TEND_SECONDS
+from adapters.messages.waiting import ended
 from adapters.mqtt.transport import MqttTransport
 from adapters.stores import Stores
 from adapters.telemetry.audit import AuditFile
@@ -103,9 +104,7 @@ class Broker:
         self._draining = True
         if self.announcer is not None:
             await self.announcer.drain(FLUSH_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         await self.components.issuers.close()
         await self.components.authorities.close()
         await self.components.authentication.close()
