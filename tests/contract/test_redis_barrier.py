@@ -284,6 +284,7 @@ async def test_a_fail_over_in_a_cluster_is_followed(cluster: list[RedisServer]) 
         assert await _spent(stores, names, "first") == [True] * len(names)
         owner = _owner(cluster, META)
         wait_until(partial(_agreed, cluster, owner), owner.log)
+        owner.wait_replicated()
         owner.kill()
         assert await _spent(stores, names, "then") != [True] * len(names)
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -368,7 +368,7 @@ async def test_no_acknowledged_cancel_is_undone_by_a_fail_over() -> None:
         stores = await open_stores(watched.url, ROOT)
         await issue(stores, "a")
         await issue(stores, "kept")
-        watched.primary.cli("WAIT", "2", "5000")
+        watched.primary.wait_replicated(2)
         for replica in watched.replicas:
             os.kill(replica.pid, signal.SIGSTOP)
         watched.primary.cli("CLIENT", "KILL", "TYPE", "replica")

@@ -127,7 +127,7 @@ async def test_a_fail_over_is_followed() -> None:
         await load_functions(watched.administrator_url)
         stores = await open_stores(watched.url, ROOT)
         assert await issue_until_taken(stores, "before") == 0
-        watched.primary.cli("WAIT", "2", "5000")
+        watched.primary.wait_replicated(2)
         watched.primary.kill()
         async with asyncio.timeout(30.0):
             assert await issue_until_taken(stores, "after") > 0

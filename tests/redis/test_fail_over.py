@@ -185,7 +185,7 @@ def test_what_no_replica_had(tmp_path: Path, planted: Planted) -> None:
         given = _prepared(two[0])
         with Caller(two[0].url, planted) as one, Caller(two[1].url, planted) as other:
             cancelled_one = one.translate(given).body["issued_token"]
-            watched.primary.cli("WAIT", "2", "5000")
+            watched.primary.wait_replicated(2)
             watched.hold_replicas_back()
             one.cancel(cancelled_one)
             lost = one.translate(given, instance=WITH_ID, key="lost").body["issued_token"]
@@ -215,7 +215,7 @@ def test_nothing_is_answered_that_no_replica_has(
         stack.callback(replica.kill)
         mortal.cli("CONFIG", "SET", "repl-diskless-sync-delay", "0")
         replica.start()
-        mortal.cli("WAIT", "1", "5000")
+        mortal.wait_replicated()
         waiting = {"STORE__WAIT_REPLICAS": "1"}
         (broker,) = stack.enter_context(sharing(tmp_path, mortal.url, settings=waiting))
         given = _prepared(broker)

@@ -20,6 +20,8 @@ from tests.support.ports import check_ports, check_unbound, free_ports, on_free_
 BIN = Path("/usr/lib/rabbitmq/bin")  # the scripts themselves: Debian's wrappers want another user
 START_SECONDS = 60.0
 CONTROL_SECONDS = 60.0
+NOT_YET = 64
+"""How rabbitmqctl ends where the server still starts; also for wrong arguments."""
 USERS = {"broker": "broker-password", "alice": "alice-password", "mallory": "mallory-password"}
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -96,16 +98,26 @@ class RabbitMQ:
             os.kill(int((self.folder / "pid").read_text()), signal.SIGTERM)
 
     def control(self, *arguments: str) -> str:
-        """Run ``rabbitmqctl`` against this node and return what it printed."""
-        done = subprocess.run(
-            [str(BIN / "rabbitmqctl"), "-n", self._node, *arguments],
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=CONTROL_SECONDS,
-            check=True,
-        )
-        return done.stdout
+        """Run ``rabbitmqctl`` against this node and return what it printed.
+
+        A server speaks AMQP a moment before it takes all commands; that moment is waited for.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            done = subprocess.run(
+                [str(BIN / "rabbitmqctl"), "-n", self._node, *arguments],
+                env=self._environment(),
+                capture_output=True,
+                text=True,
+                timeout=CONTROL_SECONDS,
+                check=False,
+            )
+            if done.returncode == 0:
+                return done.stdout
+            if done.returncode != NOT_YET or time.monotonic() > deadline:
+                said = done.stdout + done.stderr
+                raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.returncode}: {said}")
+            time.sleep(0.2)
 
     def log(self) -> str:
         path = self.folder / "output.log"

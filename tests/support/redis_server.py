@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -116,6 +117,17 @@ class RedisServer:
             check=True,
         )
         return done.stdout
+
+    def wait_replicated(self, replicas: int = 1) -> None:
+        """Returns once so many replicas have all that this server has; what they lack is lost with
+        it. WAIT would only ask for the writes of its own connection."""
+        wait_until(lambda: self._caught_up() == replicas, self.log)
+
+    def _caught_up(self) -> int:
+        told = self.cli("INFO", "replication")
+        offset = re.findall(r"^master_repl_offset:(\d+)", told, re.MULTILINE)
+        theirs = re.findall(r"^slave\d+:.*state=online,offset=(\d+)", told, re.MULTILINE)
+        return sum(their == offset[0] for their in theirs)
 
     def empty(self) -> None:
         """As after the first start and the loading of the functions."""
