@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -33,6 +35,44 @@ async def test_each_transport(slapd: Slapd, ldap: Making, scheme: str) -> None:
     found = await asyncio.gather(*(login(module) for _ in range(100)))
     assert {each.name for each in found} == {"ada"}
     assert await refused(module, password="wrong") == "wrong password"
+
+
+def _sockets() -> int:
+    """How many this process has open."""
+    links = []
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one that lists them
+            links.append(str(file.readlink()))
+    return sum(link.startswith("socket:") for link in links)
+
+
+@pytest.mark.parametrize("scheme", ["ldap", "starttls", "ldaps", "ldapi"])
+async def test_a_closed_module_leaves_no_socket(slapd: Slapd, ldap: Making, scheme: str) -> None:
+    """After ``close`` nothing is open to the directory, also where TLS says goodbye first."""
+    urls = {"ldaps": slapd.tls_url, "ldapi": slapd.socket_url}
+    before = _sockets()
+    module = ldap(slapd, urls.get(scheme, slapd.url), starttls=scheme == "starttls")
+    await asyncio.gather(*(login(module) for _ in range(20)))
+    assert _sockets() > before
+    await module.close()
+    assert _sockets() == before
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "starttls"])
+async def test_a_silent_server_does_not_hold_a_close_up(
+    own_slapd: Slapd, ldap: Making, scheme: str
+) -> None:
+    """A server that hangs and says no goodbye is left."""
+    before = _sockets()
+    url = own_slapd.tls_url if scheme == "ldaps" else own_slapd.url
+    module = ldap(own_slapd, url, starttls=scheme == "starttls")
+    await login(module)
+    own_slapd.freeze()
+    try:
+        await module.close()
+        assert _sockets() == before
+    finally:
+        own_slapd.thaw()
 
 
 @pytest.mark.parametrize("scheme", ["starttls", "ldaps"])

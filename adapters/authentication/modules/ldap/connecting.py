@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableSet
 
 from adapters.authentication.modules.ldap.connection import Address, Connection, Lost
 from adapters.nearness import is_near
@@ -16,14 +16,20 @@ MAX_ADDRESSES = 8
 
 
 async def connected(
-    address: Address, context: ssl.SSLContext | None, *, start_tls: bool
+    address: Address,
+    context: ssl.SSLContext | None,
+    *,
+    start_tls: bool,
+    opened: MutableSet[Connection] | None = None,
 ) -> Connection:
     """A connection that nobody is bound on yet; encrypted, where ``context`` is not None.
+
+    It is among ``opened`` until its socket is closed.
 
     Raises Lost; a cancelled call leaves nothing open.
     """
     loop = asyncio.get_running_loop()
-    connection = Connection()
+    connection = Connection(opened)
     async with _closed_on_failure(connection):
         try:
             if address.path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, MutableSet, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -26,6 +26,9 @@ MAX_ANSWER = 8 * MAX_MESSAGE
 MAX_ENTRIES = 2_000
 """Of one search; ``Scope`` and the filter make it a handful."""
 
+
+CLOSE_SECONDS = 1.0
+"""With TLS both sides say goodbye; a server that does not is left."""
 
 ANSWERS = {
     protocol.BIND: protocol.BOUND,
@@ -71,9 +74,14 @@ class _Waiting:
 
 
 class Connection(asyncio.Protocol):
-    """Open from ``connected`` until ``close`` or a failure; then every operation raises Lost."""
+    """Open from ``connected`` until ``close`` or a failure; then every operation raises Lost.
 
-    def __init__(self) -> None:
+    It is among ``opened`` for as long as it has a socket; None where nobody asks.
+    """
+
+    def __init__(self, opened: MutableSet[Connection] | None = None) -> None:
+        self._opened = opened
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._to_skip = 0
@@ -171,8 +179,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if self._opened is not None:
+            self._opened.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self._gone.done():
+            self._gone.set_result(None)
+        if self._opened is not None:
+            self._opened.discard(self)
         self._fail(f"it closed the connection{f': {exc}' if exc else ''}")
 
     def data_received(self, data: bytes) -> None:
@@ -247,5 +261,20 @@ class Connection(asyncio.Protocol):
         for waiting in self._waiting.values():
             if not waiting.done.done():
                 waiting.done.set_exception(Lost(self._lost))
-        if self._transport is not None:
+        # asyncio's TLS transport could not be aborted any more after a second close.
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
+
+
+async def close_all(opened: Collection[Connection]) -> None:
+    """Close them, and return once their sockets are closed."""
+    connections = list(opened)
+    for connection in connections:
+        connection.close()
+    if not connections:
+        return
+    await asyncio.wait([each._gone for each in connections], timeout=CLOSE_SECONDS)
+    for connection in connections:
+        if connection._transport is not None and not connection._gone.done():
+            connection._transport.abort()
+    await asyncio.sleep(0)  # an aborted one is closed by the loop's next turn

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
+from weakref import WeakSet
 
 from adapters.authentication.modules.ldap import logins
 from adapters.authentication.modules.ldap.account import log_in
@@ -16,6 +17,7 @@ from adapters.authentication.modules.ldap.connection import (
     Lost,
     Unable,
     Unreadable,
+    close_all,
 )
 from adapters.authentication.modules.ldap.logins import Place
 from adapters.authentication.modules.ldap.options import Options
@@ -46,6 +48,7 @@ class Directory:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._opened: WeakSet[Connection] = WeakSet()
         self._servers = Servers([self._server(address) for address in options.servers])
         self._turns = asyncio.Semaphore(MAX_LOGINS)
         self._waiting = 0
@@ -100,12 +103,16 @@ class Directory:
         return await self._servers.asked(ask, deadline)
 
     async def close(self) -> None:
+        """Returns once nothing is open any more."""
         await self._servers.close()
+        await close_all(self._opened)
 
     def _server(self, address: Address) -> Server:
         async def fresh() -> Connection:
             options = self._options
-            return await connected(address, options.tls, start_tls=options.start_tls)
+            return await connected(
+                address, options.tls, start_tls=options.start_tls, opened=self._opened
+            )
 
         async def ready() -> Connection:
             connection = await fresh()
