@@ -224,6 +224,9 @@ class _Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         return None
 
+    def is_closing(self) -> bool:
+        return False
+
     def close(self) -> None:
         return None
 
